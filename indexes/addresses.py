@@ -1,4 +1,4 @@
-"""Addresses of servers: which are on this machine, which a proxy stands before, and where Ollama listens."""
+"""Addresses of servers: whether they are on this machine or behind a proxy, and the address of Ollama."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ _HOST = re.compile(r"[a-z0-9.:%_-]+")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL (or host, or host:port) is on this machine, so that proxies must not be asked."""
+    """Return whether a URL (or host, or host:port) is on this machine, so that no proxy must be used.
+
+    >>> is_loopback("http://localhost:6333"), is_loopback("https://example.org")
+    (True, False)
+    """
     if "://" not in url:
         url = f"//[{url}]" if url.count(":") > 1 and "[" not in url else f"//{url}"
     try:
         host = urlsplit(url).hostname or ""
-    except ValueError:  # no address at all
+    except ValueError:  # not an address
         return False
-    if "\\" in url or not _HOST.fullmatch(host):  # clients read such an address each in their own way
+    if "\\" in url or not _HOST.fullmatch(host):  # clients interpret such an address differently
         return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -37,7 +41,11 @@ def is_loopback(url: str) -> bool:
 
 
 def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
-    """ "HTTP_PROXY=http://..." if a client that honours proxies would not reach ``base_url`` directly."""
+    """Return "HTTP_PROXY=http://..." if a client that honours proxies would not reach ``base_url`` directly, else None.
+
+    >>> proxy_in_the_way("http://example.org", {"HTTP_PROXY": "http://proxy:3128"})
+    'HTTP_PROXY=http://proxy:3128'
+    """
     import httpx
 
     url = httpx.URL(base_url)
@@ -51,7 +59,7 @@ def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _bypassed(url: httpx.URL, rules: str) -> bool:
-    """NO_PROXY as curl reads it: "*", hosts, domains with or without a leading dot, each with a port or not."""
+    """Apply NO_PROXY like curl: "*", hosts, domains with or without a leading dot, each with or without a port."""
     for rule in (part.strip().lower() for part in rules.split(",")):
         host = rule.strip("[]") if rule.count(":") != 1 else rule.partition(":")[0]
         port = rule.partition(":")[2] if rule.count(":") == 1 else ""
@@ -64,11 +72,14 @@ def _bypassed(url: httpx.URL, rules: str) -> bool:
 
 
 def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:
-    """Where Ollama listens: the setting, else OLLAMA_HOST, else http://127.0.0.1:11434.
+    """Return the address of Ollama: the setting, else OLLAMA_HOST, else http://127.0.0.1:11434.
 
-    All forms that Ollama's own client reads (envconfig.Host): "host", "host:port", ":port", "[::1]:port",
-    "http://..." (port 80 unless given), "https://..." (443), each with a path. A server told to listen on all
-    addresses (0.0.0.0, ::) is asked on the loopback one.
+    All forms of Ollama's own client are accepted (envconfig.Host): "host", "host:port", ":port", "[::1]:port",
+    "http://..." (port 80 unless given), "https://..." (443), each with a path. For a server that listens on all
+    addresses (0.0.0.0, ::) the loopback address is used.
+
+    >>> ollama_base_url(None, {"OLLAMA_HOST": "gpu-box"})
+    'http://gpu-box:11434'
     """
     value = (configured or "").strip() or environ.get("OLLAMA_HOST", "").strip().strip("\"'")
     scheme, separator, rest = value.partition("://")
@@ -87,7 +98,7 @@ def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _split_port(hostport: str) -> tuple[str, int | None]:
-    """("host", port or None); a port that is not a number from 0 to 65535 is ignored, as Ollama does."""
+    """Return (host, port or None); like in Ollama, a port that is not a number from 0 to 65535 is ignored."""
     if hostport.startswith("["):
         host, _, tail = hostport[1:].partition("]")
         port = tail.removeprefix(":")

@@ -1,4 +1,4 @@
-"""build_index, open_index and plan_index: the public face of the first floor."""
+"""build_index, open_index and plan_index: the public interface of ``indexes``."""
 
 from __future__ import annotations
 
@@ -47,32 +47,31 @@ def build_index(
     progress: Callable[[Progress], None] | None = None,
     workers: int | str | None = None,
 ) -> Index:
-    """Read documents into a collection (created if need be) and return it open.
+    """Read documents into a collection, which is created if it does not exist, and return it open.
 
-    Running it again reads only what is new or changed, and loads no model where nothing is.
+    Running it again reads only new and changed files; if there are none, no model is loaded. Files that cannot be read
+    are skipped and listed in ``Index.report.files`` with the reason.
 
     Args:
         source: a file or folder, a list of them, LlamaIndex Documents, or nodes.
-        collection: its name.
-        settings: default: what rag.toml, ``RAG_*`` variables and the profile say.
+        collection: name of the collection.
+        settings: default: from rag.toml, ``RAG_*`` variables and the profile.
         encoder: an embedding model already loaded: one of ours, or any LlamaIndex ``BaseEmbedding`` (dense vectors
-            from it, sparse ones from BM25). Default: built from ``settings.encoder``; where nothing names an encoder
-            and you have set LlamaIndex's ``Settings.embed_model``, that one, and ``Index.notes`` says so.
+            from it, sparse ones from BM25). Default: built from ``settings.encoder``; if no encoder is configured and
+            LlamaIndex's ``Settings.embed_model`` is set, that one, and ``Index.notes`` reports it.
         client: a Qdrant client to use instead of ``settings.store``; it stays open after ``Index.close()``.
-        prune: remove the documents of files that are gone from the folders of ``source``.
-        progress: called now and then with a ``Progress``, from any thread.
-        workers: have files read by so many processes of this machine, or by those of a Dask scheduler (its address:
-            "tls://host:8786"), into a Qdrant server (``store.url``). Processes start your script anew, so it must
-            begin its work below ``if __name__ == "__main__":``.
+        prune: remove documents whose files were deleted from the folders of ``source``.
+        progress: called from time to time with a ``Progress``, from any thread.
+        workers: number of processes that read files, or the address of a Dask scheduler whose workers do
+            ("tls://host:8786"), into a Qdrant server (``store.url``). Processes start your script anew, so its work
+            must begin below ``if __name__ == "__main__":``.
 
     Raises:
-        SourceError: a path does not exist or is of no kind we read.
-        SettingsError: workers, and the embedded engine or an encoder of your own.
+        SourceError: a path does not exist or is of a format that is not read.
+        SettingsError: ``workers`` with the embedded engine or a custom encoder.
         FingerprintMismatchError: the collection was built with another model.
-        StoreError, EncoderError: the store or the model failed; what was acknowledged before stays.
-        Interrupted: Ctrl-C (a KeyboardInterrupt with ``report``); what was acknowledged before stays.
-
-    Files that cannot be read are skipped and listed in ``Index.report.files`` with the reason.
+        StoreError, EncoderError: the store or the model failed; acknowledged documents stay.
+        Interrupted: Ctrl-C (a KeyboardInterrupt with ``report``); acknowledged documents stay.
 
         >>> from indexes import build_index  # doctest: +SKIP
         >>> with build_index("docs", collection="guide") as index:  # doctest: +SKIP
@@ -104,12 +103,12 @@ def build_index(
         manifest = Manifest(path)
         index = Index(store, settings, manifest, encoder, owns_client=owns_client, name=collection, notes=notes)
         if store.is_empty():
-            manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
+            manifest.clear()  # the collection was deleted by another program: the entries are void
         if encoder is not None:
             manifest.remember(ENCODER_FACT, encoder_identity(settings))
         index.add(source, prune=prune, progress=progress, workers=workers)
     except BaseException:
-        with suppress(RagWrightError):  # the disk may be full: the first error is the one to be told
+        with suppress(RagWrightError):  # the disk may be full: the first error is the one to report
             if index is not None:
                 index.close()
             elif owns_client:
@@ -127,19 +126,20 @@ def open_index(
     check_model: bool = True,
     sparse_query_fn: SparseQueryFunction | None = None,
 ) -> Index:
-    """Open a collection that ``build_index`` made, or, for reading, one of LlamaIndex's ``QdrantVectorStore``.
+    """Open a collection built by ``build_index`` or, read-only, one of LlamaIndex's ``QdrantVectorStore``.
 
     Args:
-        encoder: as for ``build_index``; a collection of LlamaIndex's does not say which model filled it, so it is
-            opened only with one.
-        sparse_query_fn: the function of that name that a hybrid collection of LlamaIndex's was searched with; without
-            it such a collection is searched by its dense vectors alone, and a note says so.
-        check_model: compare the configured model with the one that built the collection now. False leaves that to
-            the first search, so that listing and deleting need no model at all.
+        collection: name of the collection.
+        settings, client: as for ``build_index``.
+        encoder: as for ``build_index``; required for a collection of LlamaIndex, which does not record its model.
+        check_model: compare the configured model with that of the collection now. False: on the first search, so that
+            listing and deleting need no model.
+        sparse_query_fn: the ``sparse_query_fn`` of a hybrid LlamaIndex collection; without it only the dense leg is
+            searched, and a note says so.
 
     Raises:
-        CollectionNotFoundError: there is none of that name; the error lists those there are.
-        FingerprintMismatchError: it was built with another model; the error says which and the way out.
+        CollectionNotFoundError: the collection does not exist; the error lists the existing ones.
+        FingerprintMismatchError: it was built with another model; the error names it and the remedy.
         CollectionLockedError: another process keeps it open for more than ``store.wait`` seconds.
     """
     _check(collection, settings, encoder, client)
@@ -180,13 +180,12 @@ def open_index(
 def plan_index(
     source: Source, *, collection: str = "default", settings: IndexSettings | None = None, prune: bool = False
 ) -> IngestReport:
-    """What ``build_index`` would do with these files: nothing is written, no model is loaded, no lock is taken.
+    """Return what ``build_index`` would do with these files. Writes nothing, loads no model, takes no lock.
 
-    Where the model of the settings is another than that of the collection, ``build_index`` refuses; this does not
-    look at it.
+    The collection's model is not compared with that of the settings, which ``build_index`` does.
 
     Raises:
-        SourceError: a path does not exist or is of no kind we read; or the source is not a path.
+        SourceError: a path does not exist or is of a format that is not read, or the source is not a path.
     """
     from indexes.ingest.run import plan
 
@@ -208,10 +207,10 @@ def plan_index(
 
 
 def _check(collection: object, settings: object, encoder: object, client: object) -> None:
-    """Wrong arguments, in one sentence.
+    """Check the types of arguments.
 
     Raises:
-        SettingsError, StoreError.
+        SettingsError, StoreError: a wrong argument.
     """
     check_name(collection)
     loaded = "give what load_settings() returns, for example load_settings(profile='offline')"
@@ -234,12 +233,12 @@ def _encodes(encoder: object) -> bool:
 
 
 def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:
-    """The encoder of a call: the one given, else the one that the user has put into LlamaIndex's ``Settings``."""
+    """Return the encoder of a call: the one given, else that in LlamaIndex's ``Settings``, and notes."""
     if encoder is not None:
         from indexes.encoders.from_embedding import as_encoder
 
         return as_encoder(encoder, settings), []
-    # Where nobody has imported LlamaIndex's settings, nobody has set them. Its public property would build OpenAI's.
+    # If LlamaIndex's settings were not imported, they are not set. Their public property would build OpenAI's.
     theirs = sys.modules.get("llama_index.core.settings")
     own = None if theirs is None or "encoder" in settings.model_fields_set else theirs.Settings._embed_model
     if own is None:

@@ -1,7 +1,7 @@
-"""What may be shown on a screen or written to a log: no secrets, and no characters that steer a terminal.
+"""Make text safe to show or to log: without secrets, and without characters that steer a terminal.
 
-Names of files, members of archives, headings, servers' errors and addresses come from elsewhere. Errors, remarks and
-findings go through ``safe``; a place that shows one address or one name uses ``without_secrets`` or ``one_line``.
+File names, archive members, headings, servers' errors and addresses come from outside. Errors, remarks and findings go
+through ``safe``; a place that shows a single address or name uses ``without_secrets`` or ``one_line``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 HIDDEN = "***"
-# Control characters but tab and line feed, marks and overrides of direction, and Unicode's own line ends.
+# Control characters except tab and line feed, direction marks and overrides, and Unicode's line ends.
 STEERING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 _STEERING = re.compile(f"[{STEERING}]")
@@ -31,38 +31,58 @@ _HEADER = re.compile(
 )
 _SERVICE_KEY = re.compile(r"\b(?:sk|pk|hf|gsk|rk|xai)[-_][\w-]{12,}")
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
-_LEAST_KEY = 4  # characters of a key
-_LEAST = 8  # characters; a shorter value of a variable could be a word of the sentence
+_LEAST_KEY = 4  # shortest key, in characters
+_LEAST = 8  # shortest value of a variable, in characters; a shorter one could be a word of the sentence
 
 
 def safe(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return ``text`` without secrets and without characters that steer a terminal."""
+    r"""Return ``text`` without secrets and without characters that steer a terminal.
+
+    >>> safe("http://me:word@host\x1b[2J", {})
+    'http://***@host\\x1b[2J'
+    """
     return escaped(without_secrets(text, environ))
 
 
 def one_line(text: str) -> str:
-    r"""Return a name or sentence with line breaks, controls and marks of direction as escapes (``\n``, ``\u202e``)."""
+    r"""Return a name or sentence with line breaks, control characters and direction marks as escapes.
+
+    >>> one_line("a\nb")
+    'a\\nb'
+    """
     return _STEERING_OR_BREAK.sub(_escape, text)
 
 
 def escaped(text: str) -> str:
-    """As ``one_line``, but tabs and line ends stay."""
+    r"""Return text like ``one_line``, with tabs and line ends unchanged.
+
+    >>> escaped("a\nb\x1b")
+    'a\nb\\x1b'
+    """
     return _STEERING.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def dropped(text: str) -> str:
-    """Return running text of a document without the characters that ``escaped`` would show as escapes."""
+    r"""Return running text without the characters that ``escaped`` would replace.
+
+    >>> dropped("a\x1bb")
+    'ab'
+    """
     return _STEERING.sub("", text)
 
 
 def without_key(text: str, key: str | None) -> str:
-    """Return ``text`` with ``***`` for a key that was sent: servers echo it, and its variable may have any name."""
+    """Return ``text`` with ``***`` in place of a key, which servers may echo.
+
+    >>> without_key("invalid key sk-12345", "sk-12345")
+    'invalid key ***'
+    """
     return text.replace(key, HIDDEN) if key and len(key) >= _LEAST_KEY else text
 
 
 def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return ``text`` with ``***`` for logins and keys in addresses, keys in headers, and the values of environment
-    variables that hold keys (a server may echo what it was sent).
+    """Return ``text`` with ``***`` in place of logins and keys in addresses, keys in headers, and the values of
+    environment variables with keys (a server may echo what it was sent).
 
     >>> without_secrets("http://me:word@host:6333/x?api_key=abc&limit=3", {})
     'http://***@host:6333/x?api_key=***&limit=3'

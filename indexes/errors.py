@@ -1,8 +1,8 @@
-"""The error family of RagWright: what failed, the value, and what to do about it, in one sentence.
+"""The errors of RagWright: one sentence with what failed, the value, and what to do about it.
 
 Every error a user can meet is one of these classes. A command prints ``str(error)`` and exits with
-``error.exit_code``; no traceback reaches its user. Raise them with ``what`` (what failed, holding the value)
-and ``remedy`` (the next step, best of all a command)::
+``error.exit_code``; its user sees no traceback. Raise them with ``what`` (what failed, with the value) and ``remedy``
+(the next step, preferably a command)::
 
     raise CollectionNotFoundError(f"there is no collection 'notes' in {path}", remedy="run 'rag ingest PATH' first")
 """
@@ -18,13 +18,22 @@ from indexes.display import one_line, without_secrets
 
 
 def mend_line(collection: str) -> str:
-    """What to do about damaged files of a collection, or of a generation of it ("guide.2")."""
+    """Return the remedy for damaged files of a collection, or of a generation of it.
+
+    >>> mend_line("guide.2")
+    'mend it with: rag verify --repair --collection guide'
+    """
     return f"mend it with: rag verify --repair --collection {shlex.quote(re.sub(r'[.][0-9]+$', '', collection))}"
 
 
 class RagWrightError(Exception):
-    """Base of all errors raised on purpose. ``str()`` gives the one sentence, which holds no secret and no control
-    character, whatever it was made of."""
+    """Base class of all errors raised on purpose.
+
+    ``str()`` returns one sentence without secrets and control characters, whatever its parts contain.
+
+    >>> str(RagWrightError("there is no file 'a.md'", remedy="check the path"))
+    "there is no file 'a.md'; check the path"
+    """
 
     exit_code = 1
 
@@ -51,11 +60,11 @@ class SettingsError(RagWrightError):
 
 
 class UntrustedSettingsError(SettingsError):
-    """A settings file that nobody named asks for other machines, keys or code, and 'rag trust' has not allowed it.
+    """A settings file that was not named explicitly requests other machines, keys or code without 'rag trust'.
 
     Args:
         path: the file.
-        reasons: what it asks for, one phrase each.
+        reasons: its requests, one phrase each.
     """
 
     def __init__(self, path: Path, reasons: list[str]) -> None:
@@ -67,23 +76,23 @@ class UntrustedSettingsError(SettingsError):
 
 
 class SourceError(RagWrightError):
-    """What was to be ingested does not exist or is of no kind we read."""
+    """A source to ingest does not exist or is of a format that is not read."""
 
 
 class ReaderError(RagWrightError):
-    """One file could not be read. Ingestion reports it, skips the file and goes on."""
+    """A file could not be read. Ingestion reports it, skips the file and continues."""
 
 
 class EncoderError(RagWrightError):
-    """An embedding model could not be loaded, reached, or gave an unusable vector."""
+    """An embedding model could not be loaded or reached, or returned an unusable vector."""
 
 
 class TextError(EncoderError):
-    """A model, or its server, cannot read one of the texts that it was given. Ingestion skips that text's file."""
+    """A model or its server cannot encode one of the texts. Ingestion skips the file of that text."""
 
 
 class RerankerError(RagWrightError):
-    """A reranker could not be loaded, reached, or gave an unusable score."""
+    """A reranker could not be loaded or reached, or returned an unusable score."""
 
 
 class MissingExtraError(RagWrightError):
@@ -91,12 +100,12 @@ class MissingExtraError(RagWrightError):
 
     @classmethod
     def of(cls, package: str, *, needed_for: str, install: str) -> MissingExtraError:
-        """``install`` is the exact line to run."""
+        """Create the error for a missing package; ``install`` is the exact command to run."""
         return cls(f"{needed_for} needs the package '{package}', which is not installed", remedy=f"run: {install}")
 
 
 class StoreError(RagWrightError):
-    """The vector store refused, cannot be reached, or holds something else than expected."""
+    """The vector store rejected a call, cannot be reached, or has unexpected content."""
 
 
 class StoreUnreachableError(StoreError):
@@ -104,22 +113,22 @@ class StoreUnreachableError(StoreError):
 
 
 class CollectionNotFoundError(StoreError):
-    """The collection was never built here."""
+    """The collection does not exist."""
 
 
 class CollectionLockedError(StoreError):
-    """Another process holds the embedded collection open."""
+    """Another process has the embedded collection open."""
 
 
 class FingerprintMismatchError(StoreError):
-    """The collection was built with another model than the one it is opened with."""
+    """The collection was built with a different model than it is opened with."""
 
 
 class DamagedError(StoreError):
     """Files of a collection are damaged or lost.
 
     Args:
-        collection: its name.
+        collection: name of the collection.
         what: which file or part, and how.
     """
 
@@ -129,7 +138,7 @@ class DamagedError(StoreError):
 
 
 class ReadOnlyError(StoreError):
-    """The store lies on a disk, or in a folder, that can only be read."""
+    """The store is on a read-only disk or in a read-only folder."""
 
 
 class DiskSpaceError(StoreError):
@@ -145,7 +154,7 @@ class LLMError(RagWrightError):
 
 
 class LLMUnreachableError(LLMError):
-    """The language model's server did not answer at all."""
+    """The language model's server did not answer."""
 
 
 class LLMTimeoutError(LLMError):
@@ -157,6 +166,9 @@ class LLMModelNotFoundError(LLMError):
 
 
 def must_be(kinds: type | tuple[type, ...], name: str, value: object, remedy: str) -> None:
-    """Raise SettingsError in one sentence if an argument is of none of these kinds."""
+    """Raise SettingsError unless an argument is of one of these types.
+
+    >>> must_be(str, "collection", "guide", "give a name")
+    """
     if not isinstance(value, kinds):
         raise SettingsError(f"{name} is {value!r:.80}, which cannot be used", remedy=remedy)

@@ -1,4 +1,4 @@
-"""The one way to write a file or folder whole or not at all: beside its place, then renamed."""
+"""Write files and folders atomically: beside their place, then renamed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from pathlib import Path
 
 from indexes.errors import DiskSpaceError, StoreError
 
-PART = ".part"  # behind the name of what is being written
+PART = ".part"  # suffix while writing
 
 
 @contextmanager
 def beside(target: Path, *, durable: bool = False, keep: bool = False) -> Iterator[Path]:
-    """The place to write to; renamed to ``target`` when the block ends, removed if it fails. A reader of ``target``
-    sees the old one or the new one, and a killed writer leaves no half of it under that name.
+    """Provide a path to write to, which is renamed to ``target`` when the block ends, or removed if it fails.
+
+    A reader of ``target`` sees the old or the new version, and a killed writer leaves no incomplete one.
 
     Args:
-        target: a file or a folder; one that exists is replaced. Its folder is made.
-        durable: the content is on the disk before the rename, and the rename when this returns (``fsync``).
-        keep: what an interrupted or failed writer left is kept, to be continued.
+        target: a file or a folder; an existing one is replaced. Its folder is created.
+        durable: write the content to the disk before the rename, and the rename before returning (``fsync``).
+        keep: keep what an interrupted or failed writer left, to continue it.
     """
     part = target.with_name(target.name + PART)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ def beside(target: Path, *, durable: bool = False, keep: bool = False) -> Iterat
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this account alone (0700); one that exists stays."""
+    """Create a folder and its missing parents for this account only (0700); an existing folder stays unchanged."""
     if not folder.is_dir():
         if folder.parent != folder:
             private_folder(folder.parent)
@@ -54,12 +55,13 @@ def private_folder(folder: Path) -> None:
 
 
 def make_private(folder: Path, names: Iterable[str]) -> None:
-    """Close what an earlier version made in ``folder`` under these names to other accounts: once, so that who opens it
-    again on purpose is left alone."""
+    """Restrict files that an earlier version created in ``folder`` to this account.
+
+    Done only once, so that a user can open them again on purpose."""
     mark = folder / ".private"
     if os.name == "nt" or not folder.is_dir() or mark.exists() or is_read_only(folder):
         return
-    with suppress(OSError):  # of another account: it is theirs to close
+    with suppress(OSError):  # owned by another account
         for place in (folder / name for name in names):
             for one in [place, *place.rglob("*")] if place.exists() else []:
                 mode = stat.S_IMODE(one.lstat().st_mode)
@@ -69,18 +71,18 @@ def make_private(folder: Path, names: Iterable[str]) -> None:
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
-    """Write a file whole or not at all (``beside``); text is UTF-8 with its line ends as they are."""
+    """Write a file atomically (``beside``); text is written as UTF-8 with unchanged line ends."""
     with beside(path, durable=durable) as part:
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: object, *, durable: bool = False, indent: int = 1) -> None:
-    """Write JSON whole or not at all, readable by people."""
+    """Write JSON atomically, in a readable form."""
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n", durable=durable)
 
 
 def remove(place: Path) -> None:
-    """Delete a file or a folder with what it holds, if it exists."""
+    """Delete a file, or a folder with its content, if it exists."""
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place, ignore_errors=True)
     else:
@@ -88,7 +90,7 @@ def remove(place: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder; the holes of its files stay holes."""
+    """Copy a folder; holes of sparse files stay holes."""
     for place in [source, *sorted(source.rglob("*"))]:
         there = target / place.relative_to(source)
         if place.is_dir():
@@ -106,7 +108,7 @@ def _copy_file(source: Path, target: Path) -> None:
                 end = os.lseek(old.fileno(), at, os.SEEK_HOLE)
             except AttributeError:  # Windows
                 end = size
-            except OSError:  # nothing but a hole behind here
+            except OSError:  # only a hole up to the end
                 break
             old.seek(at)
             new.seek(at)
@@ -117,14 +119,14 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Bring every file of a folder, and the folders themselves, onto the disk."""
+    """Write all files of a folder, and the folders themselves, to the disk (``fsync``)."""
     for place in [folder, *folder.rglob("*")]:
         if place.is_file() or place.is_dir():
             _sync(place)
 
 
 def is_read_only(folder: Path) -> bool:
-    """True where an existing folder lies on a disk that can only be read, or may not be written into."""
+    """Return whether an existing folder is on a read-only disk or not writable."""
     return folder.is_dir() and not os.access(folder, os.W_OK)
 
 
@@ -134,7 +136,7 @@ def file_errors(path: Path) -> Iterator[None]:
 
     Raises:
         DiskSpaceError: the disk is full.
-        StoreError: it cannot be written for another reason, which the message names.
+        StoreError: it cannot be written for another reason, given in the message.
     """
     try:
         yield
@@ -142,7 +144,7 @@ def file_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskSpaceError(
                 f"the disk is full: {path} cannot be written",
-                remedy="free disk space and run it again; what was acknowledged is kept",
+                remedy="free disk space and run it again; acknowledged writes are kept",
             ) from error
         raise StoreError(
             f"{path} cannot be written ({error.strerror or error})", remedy="check the folder and its permissions"
@@ -150,7 +152,7 @@ def file_errors(path: Path) -> Iterator[None]:
 
 
 def _sync(place: Path) -> None:
-    """On Windows a folder cannot be opened, and needs no sync."""
+    """Call ``fsync``; on Windows folders cannot be opened and need none."""
     if place.is_dir() and os.name == "nt":
         return
     descriptor = os.open(place, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -1,4 +1,4 @@
-"""The user's folders: where this system keeps settings, caches and data of a program."""
+"""The user's folders for settings, caches and data of a program on this system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platformdirs import PlatformDirs
 from platformdirs.api import PlatformDirsABC
 
 NAME = "ragwright"
-# Where earlier versions kept them on every system; a folder that is there stays in use.
+# The folders of earlier versions on all systems; an existing one stays in use.
 _EARLIER = {"config": ".config", "cache": ".cache", "data": ".local/share"}
 
 
@@ -21,11 +21,14 @@ def user_folder(
     *,
     system: type[PlatformDirsABC] = PlatformDirs,
 ) -> Path:
-    """Return the folder of a kind, made or not: XDG_CONFIG_HOME and its kind on every system, else the system's own.
+    """Return the folder of a kind, which need not exist: from XDG_CONFIG_HOME and the like, else the system's own.
+
+    >>> user_folder("config", {"XDG_CONFIG_HOME": "/home/ada/.settings", "HOME": "/home/ada"}).as_posix()
+    '/home/ada/.settings/ragwright'
 
     Args:
-        environ: HOME and the XDG variables are read here.
-        system: ``platformdirs``' class of another system, for tests.
+        environ: environment with HOME and the XDG variables.
+        system: ``platformdirs`` class of another system, for tests.
     """
     home = Path(environ.get("HOME") or Path.home())
     named = environ.get(f"XDG_{kind.upper()}_HOME")
@@ -40,5 +43,5 @@ def user_folder(
 
 
 def below_home(folder: Path) -> Path:
-    """Return a folder with "~" for the home folder, as settings show it."""
+    """Return a folder with "~" for the home folder, as shown in settings."""
     return Path("~") / folder.relative_to(Path.home()) if folder.is_relative_to(Path.home()) else folder

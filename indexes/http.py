@@ -1,4 +1,4 @@
-"""One request to a server: no proxy between us and this machine, bounded in time and size, and never an exception."""
+"""One request to a server: without proxy on this machine, with limits of time and size, and without exceptions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from indexes.display import without_key
 T = TypeVar("T")
 
 BUSY = (429, 502, 503, 504)
-TOTAL = 3.0  # of the time-out for one read: what a whole answer may take, however it trickles in
-STREAM_TOTAL = 20.0  # likewise of an answer that is shown as it comes
-ANSWER_BYTES = 64 << 20  # an answer that is longer is none
+TOTAL = 3.0  # time limit for a whole answer, in time-outs of one read
+STREAM_TOTAL = 20.0  # the same for a streamed answer
+ANSWER_BYTES = 64 << 20  # a longer answer is an error
 
 
 def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> dict[str, Any]:
-    """What every client of ours passes to httpx: connecting may take at most 10 of the ``timeout`` seconds, HTTP_PROXY
-    and its kind are honoured except for loopback hosts, and no redirect is followed: what is sent may be private."""
+    """Return the options of all httpx clients.
+
+    Connecting may take at most ``connect`` of the ``timeout`` seconds; HTTP_PROXY and the like are honoured except for
+    loopback hosts; redirects are not followed, as what is sent may be private."""
     return {
         "follow_redirects": False,
         "timeout": httpx.Timeout(timeout, connect=min(timeout, connect)),
@@ -38,20 +40,20 @@ def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> d
 
 
 def http_client(base_url: str, timeout: float, api_key: str | None = None, **options: Any) -> httpx.Client:
-    """A client for one server, with ``client_options``.
+    """Create a client for one server, with ``client_options``.
 
     Args:
-        base_url: what request paths are appended to.
+        base_url: prefix of request paths.
         timeout: seconds for reading and writing.
-        api_key: sent as ``Authorization: Bearer``; never logged by us.
-        options: further ones of ``httpx.Client``.
+        api_key: sent as ``Authorization: Bearer``; never logged.
+        options: further options of ``httpx.Client``.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     return httpx.Client(base_url=base_url, headers=headers, **{**client_options(base_url, timeout), **options})
 
 
 class _LimitedStream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer's bytes, up to a time and a number."""
+    """The bytes of an answer, within limits of time and size."""
 
     def __init__(self, inner: Any, ends: float, most: int) -> None:
         self._inner, self._ends, self._left = inner, ends, most
@@ -80,7 +82,7 @@ class _LimitedStream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def stream_limits(timeout: float) -> dict[str, Any]:
-    """Options of an ``httpx.Client`` whose answers are shown as they come: they end, in time and in size."""
+    """Return options for an ``httpx.Client`` with streamed answers, limited in time and size."""
     ends = STREAM_TOTAL * timeout
 
     def limit(response: httpx.Response) -> None:
@@ -90,7 +92,7 @@ def stream_limits(timeout: float) -> dict[str, Any]:
 
 
 def async_stream_limits(timeout: float) -> dict[str, Any]:
-    """As ``stream_limits``, for an ``httpx.AsyncClient``."""
+    """Return ``stream_limits`` for an ``httpx.AsyncClient``."""
     limit = stream_limits(timeout)["event_hooks"]["response"][0]
 
     async def limit_async(response: httpx.Response) -> None:
@@ -101,14 +103,17 @@ def async_stream_limits(timeout: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What a server said, or why it said nothing.
+    """The answer of a server, or the reason why there is none.
+
+    >>> HttpAnswer(status=404, text='{"error": "model not found"}').reason
+    'model not found'
 
     Args:
-        status: 0 if there is no answer.
-        problem: the kind of fault then; "timeout": connected, and no answer in time.
-        detail: the fault in words, without its address.
+        status: HTTP status; 0 without an answer.
+        problem: kind of fault without an answer; "timeout": connected, but no answer in time.
+        detail: the fault in words, without the address.
         retry_after: seconds that the server asks to wait.
-        location: where a redirect leads.
+        location: target of a redirect.
     """
 
     status: int = 0
@@ -120,21 +125,21 @@ class HttpAnswer:
     location: str = ""
 
     def json(self) -> Any:
-        """The body; None if it is not JSON."""
+        """Return the body as JSON; None if it is not JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
             return None
 
     def object(self) -> dict[str, Any]:
-        """The body as a JSON object; {} if it is none."""
+        """Return the body as a JSON object; {} if it is not one."""
         body = self.json()
         return body if isinstance(body, dict) else {}
 
     @property
     def reason(self) -> str:
-        """The server's own words: {"error": "..."} (Ollama), {"error": {"message": ...}}, {"message": ...} (OpenAI's
-        kind), {"detail": ...}, or plain text."""
+        """The server's message: {"error": "..."} (Ollama), {"error": {"message": ...}}, {"message": ...} (OpenAI),
+        {"detail": ...}, or plain text."""
         body = self.json()
         if body is None:
             return self.text.strip()[:200] or self.phrase
@@ -148,10 +153,10 @@ class HttpAnswer:
 
 
 def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> HttpAnswer:
-    """Send a request, with ``body`` as JSON. Never raises for what the network or the server does.
+    """Send a request, with ``body`` as JSON. Faults of the network or server are returned, not raised.
 
-    The whole takes at most ``TOTAL`` times the client's time-out for a read, and the answer is of ``ANSWER_BYTES`` at
-    most: a server may send a byte now and then, or without end.
+    It takes at most ``TOTAL`` times the client's read time-out, and the answer has at most ``ANSWER_BYTES``, since a
+    server may send slowly or endlessly.
     """
     read = client.timeout.read
     if read is None:
@@ -165,10 +170,13 @@ def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> Ht
 
 
 def in_time(work: Callable[[], T], seconds: float) -> T:
-    """Return what ``work`` does, in a thread of its own: a header that trickles in cannot be interrupted from here.
+    """Return the result of ``work``, run in a separate thread, since receiving a slow header cannot be interrupted.
+
+    >>> in_time(lambda: "done", 5.0)
+    'done'
 
     Raises:
-        httpx.ReadTimeout: it takes longer; the thread is left to itself.
+        httpx.ReadTimeout: it takes longer than ``seconds``; the thread is abandoned.
     """
     answers: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(1)
     context = contextvars.copy_context()
@@ -219,7 +227,11 @@ def _too_slow(client: httpx.Client) -> HttpAnswer:
 
 
 def seconds_of(retry_after: str) -> float | None:
-    """A Retry-After header: a number of seconds, or a date."""
+    """Return the seconds in a Retry-After header, a number or a date; None if it is invalid.
+
+    >>> seconds_of("120"), seconds_of("soon")
+    (120.0, None)
+    """
     if retry_after.strip().isdecimal():
         return float(retry_after)
     with suppress(ValueError, TypeError, OverflowError):
@@ -232,10 +244,10 @@ def seconds_of(retry_after: str) -> float | None:
 def ask_once(
     base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None, **options: Any
 ) -> HttpAnswer:
-    """GET, or POST ``body``, with a client for this one request; as ``ask``, and an unusable address is an answer too.
+    """Send one request, GET or POST with ``body``, with a new client; as ``ask``, an invalid address included.
 
     Args:
-        options: further ones of ``httpx.Client``.
+        options: further options of ``httpx.Client``.
     """
     try:
         with http_client(base_url.rstrip("/"), timeout, api_key, **options) as client:
@@ -245,7 +257,7 @@ def ask_once(
 
 
 def unanswered(error: Exception, timeout: httpx.Timeout) -> HttpAnswer:
-    """Put what a client of httpx raised into words."""
+    """Describe an error raised by httpx as an answer."""
     text = str(error)
     if isinstance(error, httpx.ProxyError):
         return HttpAnswer(problem="proxy", detail=text)

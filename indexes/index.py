@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from indexes.manifest.verify import Verification
     from indexes.store.models.graph import Built
 
-HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
-CHANGED = ("added", "updated", "duplicate")  # what IngestReport says of a document that was not there as it is
+HYBRID_DEPTH = 50  # candidates per leg in Index.retriever
+CHANGED = ("added", "updated", "duplicate")  # status in IngestReport of new and changed documents
 MODES = ("hybrid", "default", "sparse", "mmr")  # of Index.retriever
 WINDOW = 3  # sentences on each side, as retrieval.window
 
@@ -46,8 +46,8 @@ WINDOW = 3  # sentences on each side, as retrieval.window
 class Index:
     """A collection of sentences, open for searching and writing. Use it as a context manager, or call ``close()``.
 
-    Built by ``build_index`` and ``open_index``; ``report`` tells what the build did (None after ``open_index``).
-    ``name`` is the name it was asked for; ``store`` the collection behind it, another after a reindex.
+    Built by ``build_index`` and ``open_index``; ``report`` is the result of the build (None after ``open_index``).
+    ``name`` is the requested name, ``store`` the collection behind it, which changes with a reindex.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Index:
         self.name = name or store.name
         self.settings = settings
         self.report: IngestReport | None = None
-        self.notes = list(notes)  # where the encoder comes from, if not from the settings
+        self.notes = list(notes)  # the origin of the encoder, if not the settings
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client
-        # Dropped without close(): others that share the store must not wait for it.
+        # If dropped without close(), others that share the store must not wait for it.
         self._lease = weakref.finalize(self, forget, store.engine) if owns_client else None
         if self._lease is not None:
             self._lease.atexit = False
@@ -77,17 +77,17 @@ class Index:
 
     @property
     def collection(self) -> str:
-        """The name of the collection behind it."""
+        """Name of the collection behind the index."""
         return self.store.name
 
     @property
     def client(self) -> Any:
-        """The Qdrant client; LlamaIndex's own Qdrant store runs on it too."""
+        """The Qdrant client, on which LlamaIndex's Qdrant store can run."""
         return self.store.engine.client
 
     @property
     def encoder(self) -> Encoder:
-        """The embedding model; loaded on first use, so that counting and deleting cost no model."""
+        """The embedding model, loaded on first use, so that counting and deleting need no model."""
         with self._loading:
             if self._encoder is None:
                 encoder = build_encoder(self.settings)
@@ -98,7 +98,7 @@ class Index:
             return self._encoder
 
     def _find_vectors_of(self, encoder: Encoder) -> None:
-        """Turn to what this model filled: the collection, or an older generation that a reindex has kept."""
+        """Switch to the collection that this model filled: the current one, or an older generation."""
         try:
             self.store.check_fingerprint(encoder.fingerprint)
         except FingerprintMismatchError:
@@ -112,10 +112,10 @@ class Index:
             self.store = generations.of(kept)
 
     def check_model(self) -> None:
-        """Load the model, if it is not there yet, and compare it with the one that built the collection.
+        """Load the model, if necessary, and compare it with that of the collection.
 
         Raises:
-            FingerprintMismatchError: it is another.
+            FingerprintMismatchError: the models differ.
         """
         if self._encoder is not None:
             self._find_vectors_of(self._encoder)
@@ -123,7 +123,7 @@ class Index:
             self.encoder  # noqa: B018 - loads and checks
 
     def _refuse_if_moved(self) -> None:
-        """What is written into an older generation would be lost with it."""
+        """Reject writing to an older generation, with which it would be lost."""
         self.store.check_writable()
         now = Generations(self.store.engine, self.name).current()
         if now != self.collection:
@@ -142,17 +142,18 @@ class Index:
         optimize: bool = True,
         workers: int | str | None = None,
     ) -> IngestReport:
-        """Read more documents in; what is there and unchanged is left alone.
+        """Read more documents. Unchanged files are skipped.
 
         Args:
-            prune: remove the documents of files that are gone from the folders of ``source``.
-            progress: called now and then with a ``Progress``, from any thread.
-            optimize: build the collection's graph where it has grown large enough (``store.hnsw_from``).
-            workers: have files read by so many processes, or by those of a Dask scheduler (its address), into a
+            source: as for ``build_index``.
+            prune: remove documents whose files were deleted from the folders of ``source``.
+            progress: called from time to time with a ``Progress``, from any thread.
+            optimize: build the collection's graph if it is large enough (``store.hnsw_from``).
+            workers: number of processes that read files, or the address of a Dask scheduler whose workers do, into a
                 Qdrant server (extra ``cluster``).
 
         Raises:
-            SettingsError: workers, and the embedded engine.
+            SettingsError: ``workers`` with the embedded engine.
             StoreError: a reindex has moved the collection to another model since it was opened.
         """
         from indexes.ingest.run import ingest
@@ -164,7 +165,7 @@ class Index:
 
             check_workers(workers, self.settings)
             spread = spread_over(workers, self.settings)
-        waiting = self._manifest.erase_due  # since an earlier run
+        waiting = self._manifest.erase_due  # left by an earlier run
         self.report = ingest(
             source,
             store=self.store,
@@ -197,24 +198,25 @@ class Index:
         report.graph, report.no_graph = (None, found) if isinstance(found, str) else (found, None)
 
     def optimize(self, *, force: bool = False) -> Built:
-        """Build the graph (HNSW) of the collection, measure how well it finds, and record that.
+        """Build the graph (HNSW) of the collection, measure its recall, and record it.
 
-        Searches and writes go on meanwhile.
+        The collection can be searched and written meanwhile.
 
         Args:
             force: also below ``store.hnsw_from`` sentences.
 
         Raises:
-            StoreError: it failed; the collection is as it was.
+            StoreError: it failed; the collection is unchanged.
         """
         self._refuse_if_moved()
         return upkeep.optimize(self.store, self.settings.store, force=force)
 
     def verify(self, *, repair: bool = False, deep: bool = False) -> Verification:
-        """Compare manifest and collection point by point, and mend what differs.
+        """Compare manifest and collection point by point.
 
         Args:
-            deep: compare texts and vectors with their checksums too.
+            repair: remove what differs, so that the next run reads it again.
+            deep: also compare texts and vectors with their checksums.
 
         Raises:
             CollectionLockedError: ``repair`` while another process is writing.
@@ -224,8 +226,7 @@ class Index:
         return verify(self.store, self._manifest, repair=repair, deep=deep)
 
     def _digest(self) -> str:
-        """Of the model that filled the collection; the model itself is loaded when there is something to encode,
-        or where its settings are others than when it was loaded last."""
+        """Return the digest of the collection's model, loading the model only if its settings changed."""
         recorded = self.store.fingerprint()
         known = self._manifest.fact(ENCODER_FACT) == encoder_identity(self.settings)
         if self._encoder is None and recorded is not None and known:
@@ -238,24 +239,23 @@ class Index:
         return self.store.count()
 
     def documents(self) -> list[DocumentInfo]:
-        """Every indexed document, by id."""
+        """Return all indexed documents, ordered by id."""
         return list(self.store.documents())
 
     def places(self) -> dict[str, str]:
-        """Id -> absolute path, of every file that the manifest knows; files with equal content have each their own."""
+        """Return id -> absolute path of all files in the manifest; identical files have different ids."""
         known = {entry.doc_id: entry.source for entry in self._manifest if entry.mtime_ns}
         roots = Roots(self._manifest.roots())
         return known | {roots.place(copy.path).doc_id: copy.path for copy in self._manifest.copies()}
 
     def skipped(self) -> list[tuple[str, str]]:
-        """Return (name, reason) of the files, and members of archives, that could not be read when they were looked at
-        last."""
+        """Return (name, reason) of files and archive members that could not be read in the last run that tried."""
         from indexes.manifest.skipped import skipped_files
 
         return skipped_files(self._manifest)
 
     def document(self, doc_id: str) -> list[SentenceRecord]:
-        """Return every sentence of a document, in order; ``join_records`` makes its text of them. [] for no document.
+        """Return all sentences of a document, in order; ``join_records`` restores its text. [] for an unknown document.
 
         >>> join_records(index.document(citation["doc_id"]))  # doctest: +SKIP
         """
@@ -265,19 +265,19 @@ class Index:
     def window(self, sentence_id: str, size: int = WINDOW) -> list[SentenceRecord]:
         """Return a sentence with up to ``size`` sentences on each side, in order, as an answer reads it.
 
-        A window ends at its section's border; that of a child is its whole parent. [] where there is no such sentence.
+        A window ends at the end of its section; that of a child is its whole parent. [] for an unknown sentence.
         """
         try:
             payload = self.store.payloads([str(UUID(sentence_id))])
-        except (ValueError, TypeError, AttributeError):  # no id at all
+        except (ValueError, TypeError, AttributeError):  # not an id
             return []
         records = [SentenceRecord.from_payload(found) for found in payload.values()]
         return self.store.windows(records, size)[records[0].id] if records else []
 
     def delete(self, doc_id: str) -> int:
-        """Remove one document and return how many sentences went with it.
+        """Remove a document and return the number of sentences removed.
 
-        0: there was no such document, or its text is that of another file too, under which it stays.
+        0 for an unknown document, and if another file has the same text, under which it stays.
         """
         from indexes.manifest.erasing import forget_upload
         from indexes.manifest.moves import remove_place
@@ -292,11 +292,10 @@ class Index:
             return removed
 
     def erase(self, *, now: bool = False) -> Erasure:
-        """Take what was deleted out of every file of the store: its points, and encodings of texts that no other stored
-        sentence has, in older generations too.
+        """Erase deleted texts from all files of the store, older generations and the encoding cache included.
 
         Args:
-            now: also if that takes long (from 20,000 sentences on). False: the next run of ``add`` does it then.
+            now: also if that takes long (from 20,000 sentences on). False: the next ``add`` does it then.
         """
         from indexes.manifest.erasing import erase
 
@@ -305,19 +304,19 @@ class Index:
 
     @property
     def vector_store(self) -> BasePydanticVectorStore:
-        """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters).
+        """Return a LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters).
 
-        LlamaIndex's own where that has made the collection.
+        For a collection created by LlamaIndex, this is its own store.
         """
         if isinstance(self.store, StockCollection):
             return self.store.as_vector_store()
         from indexes.store.sentence_store import SentenceVectorStore
 
-        encoder = self.encoder  # first: it decides which generation is asked
+        encoder = self.encoder  # first, as it determines the generation
         return SentenceVectorStore(client=self.client, collection_name=self.collection, encoder=encoder)
 
     def vector_store_index(self) -> VectorStoreIndex:
-        """A stock LlamaIndex VectorStoreIndex over the same points."""
+        """Return a stock LlamaIndex VectorStoreIndex over the same points."""
         from llama_index.core import VectorStoreIndex
 
         from indexes.encoders.llama_index_embedding import as_embedding
@@ -325,7 +324,7 @@ class Index:
         return VectorStoreIndex.from_vector_store(self.vector_store, embed_model=as_embedding(self.encoder))
 
     def retriever(self, *, top_k: int = 10, mode: str = "hybrid", alpha: float = 0.5, **options: Any) -> BaseRetriever:
-        """A stock LlamaIndex retriever.
+        """Return a stock LlamaIndex retriever.
 
         Args:
             top_k: nodes returned.
@@ -338,9 +337,9 @@ class Index:
         if mode not in MODES:
             raise SettingsError(f"mode is {mode!r}", remedy=f"use one of: {', '.join(MODES)}")
         if self.encoder.lexical is None and mode == "hybrid":
-            mode = "default"  # the model has one leg only, and the collection was built with that one
+            mode = "default"  # the model, and so the collection, has only one leg
         if mode == "hybrid":
-            # Each leg is asked for more than is wanted: a sentence second on both legs may be first of all.
+            # Request more hits per leg than are returned: a sentence that is second in both legs may be first in all.
             depth = max(HYBRID_DEPTH, top_k)
             options = {"sparse_top_k": depth, "hybrid_top_k": top_k, **options}
         else:
@@ -368,15 +367,15 @@ class Index:
         return build(self, **options) if build else self.vector_store_index().as_chat_engine(**options)
 
     def insert(self, document: Document) -> None:
-        """Read one LlamaIndex Document in; one of the same id is replaced."""
+        """Add a LlamaIndex Document, replacing one with the same id."""
         self.add([document])
 
     def delete_ref_doc(self, ref_doc_id: str, **_: Any) -> None:
-        """Remove a document, as LlamaIndex names it."""
+        """Remove a document (LlamaIndex's name of ``delete``)."""
         self.delete(ref_doc_id)
 
     def refresh_ref_docs(self, documents: Sequence[Document]) -> list[bool]:
-        """Read the new and changed ones of these documents in, and return which those were."""
+        """Add the new and changed ones of these documents, and return for each whether it was."""
         return [any(file.status in CHANGED for file in self.add([document]).files) for document in documents]
 
     def __repr__(self) -> str:
@@ -384,7 +383,7 @@ class Index:
         return f"Index({self.name!r}, {self.count} sentences, {recorded['model']})"
 
     def close(self) -> None:
-        """Flush and let go of the collection (another process may open it then)."""
+        """Flush and close the collection; another process may then open it."""
         self._manifest.close()
         if self._lease is not None and self._lease.detach():
             release(self.store.engine)

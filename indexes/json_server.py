@@ -1,4 +1,4 @@
-"""A server that speaks JSON: asked again while it is busy, and each way to fail is one sentence."""
+"""Client for a JSON server: retries while the server is busy, and describes each failure in one sentence."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from indexes.http import BUSY, HttpAnswer, ask
 
 
 class JsonServer:
-    """A server that is asked in JSON: asked again while it is busy, and each way to fail is one sentence.
+    """A JSON server: retries while the server is busy, and describes each failure in one sentence.
 
     Args:
-        client: where requests go; thread-safe.
-        label: how errors name it, such as "Ollama at http://127.0.0.1:11434".
-        section: the settings section that chose it, for remedies ("encoder").
-        error: the class of its errors.
-        start: what to do if it cannot be reached.
-        key_env: the environment variable that holds its key.
-        remedies: status -> what to do, where the usual remedy does not fit.
-        explain: may give, or raise, its own error for (status, the server's words).
-        tries: requests in all while it is busy.
-        patience: seconds; a server that asks for a longer pause is reported instead of waited for.
-        persistent: ask again after other failures of the server (5xx) too, and where the connection fails: for a long
-            run, which such a moment should not end.
-        parallel: most requests at once, whoever sends them; None: as many as come.
+        client: HTTP client for the requests; thread-safe.
+        label: name in errors, such as "Ollama at http://127.0.0.1:11434".
+        section: settings section that configures the server, for remedies ("encoder").
+        error: class of its errors.
+        start: remedy if it cannot be reached.
+        key_env: environment variable with its key.
+        remedies: status -> remedy, to replace the usual one.
+        explain: called with (status, the server's message); may return or raise an error.
+        tries: number of requests while it is busy.
+        patience: seconds; a longer pause requested by the server is an error.
+        persistent: also retry after other server failures (5xx) and failed connections, for long runs.
+        parallel: maximum number of concurrent requests; None: unlimited.
         pause: waits between two tries (tests pass their own).
     """
 
@@ -57,7 +56,7 @@ class JsonServer:
         self._section, self._error, self._start, self._explain = section, error, start, explain
         self._tries, self._patience, self._persistent = tries, patience, persistent
         self._places = nullcontext() if parallel is None else threading.BoundedSemaphore(parallel)
-        self._answered = False  # a server that never did is asked once more only
+        self._answered = False  # a server that never answered gets only one retry
         key = f"put the server's key into the environment variable {key_env}"
         self._remedies = {
             401: key,
@@ -68,14 +67,14 @@ class JsonServer:
         }
 
     def get(self, path: str) -> Any:
-        """The JSON answer. Raises as ``post`` does."""
+        """Send a GET request and return the JSON answer; raises as ``post``."""
         return self._answer("GET", path, None)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> Any:
-        """The JSON answer.
+        """Send a POST request and return the JSON answer.
 
         Raises:
-            RagWrightError: of the class ``error``: no answer, a refusal, or something else than JSON.
+            RagWrightError: (of class ``error``) no answer, a refusal, or an answer that is not JSON.
         """
         return self._answer("POST", path, payload)
 
@@ -102,14 +101,14 @@ class JsonServer:
         raise self._explain(answer.status, answer.reason) or self._refused(answer, again)
 
     def _is_passing(self, answer: HttpAnswer, again: int) -> bool:
-        """Whether this may be over in a moment."""
+        """Return whether a retry may succeed."""
         if answer.status in BUSY:
             return True
         if not self._persistent:
             return False
         broken = not answer.status and answer.problem in ("refused", "other")
         if answer.status >= 500 and self._explain(answer.status, answer.reason) is not None:
-            return False  # it is known what this answer means
+            return False  # the meaning of this answer is known
         return answer.status >= 500 or (broken and (self._answered or again == 0))
 
     def _unanswered(self, answer: HttpAnswer) -> RagWrightError:

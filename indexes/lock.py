@@ -1,7 +1,7 @@
-"""The one way to hold a lock between processes: a locked file that names its holder.
+"""Locks between processes: a locked file that names its holder.
 
-The system lets go of it when its process ends, however that ends, and with the last child that it was lent to. The
-file holds the pid of the process that has it, and "briefly" if that will let go in a moment.
+The system releases the lock when the process ends, however that ends, and with the last child that shares it. The file
+contains the pid of the holder, and "briefly" if it will release the lock soon.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from indexes.errors import CollectionLockedError, RagWrightError
 
 BRIEFLY = "briefly"
-BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
-LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
-NAMELESS = 1.0  # seconds in which a process that has just taken it writes its pid, or one that lets go does so
+BRIEF_WAIT = 60.0  # seconds to wait for a process that holds the lock briefly
+LOCK_WAIT = 10.0  # seconds that a process waits to hold a lock briefly, as the holder may be doing a short search
+NAMELESS = 1.0  # seconds for a process to write its pid after taking the lock, or to release it
 POLL = 0.02  # seconds between two tries
 
 
@@ -27,12 +27,12 @@ class Lock:
     """An exclusive lock, not held at first. ``with lock:`` takes and releases it.
 
     Args:
-        path: of the file, in a folder that exists. It is never removed: that could part two waiting processes.
+        path: the file, in an existing folder. It is never removed: two waiting processes might lock different files.
         what: what is locked, for messages.
-        remedy: what to do if another process has it.
-        close_first: what to do if this very process has it, where waiting would never end.
-        states: how the message says that this process, or another, has it.
-        error: raised if it cannot be had.
+        remedy: remedy if another process has the lock.
+        close_first: remedy if this process has the lock, where waiting would never end.
+        states: words of the message for a lock held by this process, and by another.
+        error: class of the error if the lock is not available.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Lock:
         error: type[RagWrightError] = CollectionLockedError,
     ) -> None:
         self.path, self.what = path, what
-        self.brief = False  # written into the file: whoever finds the lock held waits a moment
-        self.patience = 0.0  # seconds to wait for another process, whatever it says
+        self.brief = False  # written to the file, so that others wait
+        self.patience = 0.0  # seconds to wait for another process in any case
         self._remedy, self._close_first, self._states, self._error = remedy, close_first, states, error
         self._fd: int | None = None
         if hasattr(os, "register_at_fork"):
@@ -60,18 +60,18 @@ class Lock:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """To pass on to a child process (``pass_fds``), which then holds the lock too."""
+        """File descriptors for a child process (``pass_fds``), which then holds the lock too."""
         return () if self._fd is None else (self._fd,)
 
     def take(self, wait: Callable[[str], None] | None = None) -> Lock:
-        """Take it, unless it is held already.
+        """Take the lock, unless this object holds it already.
 
         Args:
-            wait: gets one sentence if another process has it, which is then waited for, however long it takes. None:
-                only a process that holds it briefly, or one in the way of a brief use, is waited for.
+            wait: called with one sentence if another process has the lock; then wait without limit. None: wait only if
+                the holder, or this use, is brief.
 
         Raises:
-            RagWrightError: of the class ``error``: it cannot be had.
+            RagWrightError: (of class ``error``) the lock is not available.
         """
         started, named, reported = time.monotonic(), time.monotonic(), False
         while not self.try_take():
@@ -82,7 +82,7 @@ class Lock:
             patience = BRIEF_WAIT if brief else LOCK_WAIT if self.brief else 0.0
             if pid == str(os.getpid()):
                 raise self.refusal(pid)
-            # A process that lets go has emptied the file already, one that has just come has not written yet.
+            # A process that is releasing the lock has emptied the file; one that just took it has not written yet.
             if now - started >= max(patience, self.patience) and (pid or now - named >= NAMELESS):
                 if wait is None:
                     raise self.refusal(pid)
@@ -93,7 +93,7 @@ class Lock:
         return self
 
     def try_take(self) -> bool:
-        """Whether it is held now; nobody is waited for."""
+        """Try to take the lock without waiting; return whether it is held now."""
         if self._fd is None:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
@@ -108,21 +108,21 @@ class Lock:
         return True
 
     def say(self, pid: int, *, brief: bool) -> None:
-        """Write into the file which process has it."""
+        """Write the holder to the file."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.lseek(self._fd, 0, os.SEEK_SET)
             os.write(self._fd, f"{pid} {BRIEFLY}".encode() if brief else str(pid).encode())
 
     def release(self) -> None:
-        """Let the next one in; releasing twice does nothing."""
+        """Release the lock; releasing twice has no effect."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.ftruncate(fd, 0)
             os.close(fd)  # which unlocks it
 
     def refusal(self, pid: str = "") -> RagWrightError:
-        """The error for a lock that process ``pid`` has; "": one that is not RagWright's."""
+        """Return the error for a lock held by process ``pid``; "": by another program."""
         if pid == str(os.getpid()):
             return self._error(f"{self.what} is {self._states[0]} this process ({pid})", remedy=self._close_first)
         return self._error(f"{self.what} is {self._states[1]} {_named(pid)}", remedy=self._remedy)
@@ -134,20 +134,20 @@ class Lock:
         self.release()
 
     def __del__(self) -> None:
-        """An index that was dropped without ``close()`` locks nobody out."""
+        """Release the lock of an index that was dropped without ``close()``."""
         if getattr(self, "_fd", None) is not None:
-            with suppress(Exception):  # the interpreter may be ending
+            with suppress(Exception):  # the interpreter may be shutting down
                 self.release()
 
     def _leave_to_parent(self) -> None:
-        """In a forked child: the parent's lock ends with the parent, not with its last child."""
+        """In a forked child, close the descriptor: the lock must end with the parent, not with its last child."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
 
 
 def holder_of(path: Path) -> str | None:
-    """The pid of the process that holds a lock, "" if the file does not say; None if nobody does. Takes nothing."""
+    """Return the pid of the holder of a lock without taking it; "" if unknown, None if it is free."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -159,7 +159,7 @@ def holder_of(path: Path) -> str | None:
 
 
 def _written(path: Path) -> tuple[str, bool]:
-    """(pid, whether it holds it briefly), as the file says."""
+    """Return (pid, whether it holds the lock briefly) from the file."""
     pid, _, how = path.read_bytes().decode("ascii", "replace").strip().partition(" ")
     return pid, how == BRIEFLY
 
@@ -171,7 +171,7 @@ def _named(pid: str) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 30  # what is locked cannot be read there, so it lies behind the pid
+    _FAR = 1 << 30  # locked bytes cannot be read on Windows, so they are far behind the pid
 
     def try_lock(fd: int, *, shared: bool = False) -> bool:
         """As below."""
@@ -189,7 +189,7 @@ else:
     import fcntl
 
     def try_lock(fd: int, *, shared: bool = False) -> bool:
-        """Lock an open file until it is closed; False if another process has it. A shared lock only looks."""
+        """Lock an open file until it is closed; False if another process has it. A shared lock only tests."""
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the process holds: memory that was freed, back to the system; objects that stay, out of the collector's way."""
+"""Memory of the process: return freed memory to the system, and exempt permanent objects from garbage collection."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 
 
 def give_back() -> None:
-    """glibc by itself gives back the end of its heaps only; what encoding tensors of ever other sizes, or closing a
-    collection, left free in the midst of them stays with the process. Milliseconds; does nothing on other systems."""
+    """Return freed memory to the system.
+
+    glibc by itself returns only the ends of its heaps, so that memory freed by encoding tensors of varying sizes or by
+    closing a collection stays with the process. Takes milliseconds; does nothing on other systems."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
@@ -19,9 +21,10 @@ def give_back() -> None:
 
 @contextmanager
 def steady() -> Iterator[None]:
-    """What is there now (a model's libraries, a million objects) is not looked through by the cyclic garbage collector
-    again and again while many small objects come and go."""
-    if gc.get_freeze_count():  # the user's own doing: let it be
+    """Exempt existing objects (a model's libraries, a million objects) from cyclic garbage collection.
+
+    Otherwise it would scan them again and again while many small objects are created."""
+    if gc.get_freeze_count():  # set by the user: leave it unchanged
         yield
         return
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Several requests at once to a server that takes them: a bounded number, and results in the order of the work."""
+"""Concurrent requests to a server: a limited number, with results in order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-AHEAD = 2  # times ``parallel``: what is begun while the first of it is still waited for
+AHEAD = 2  # times ``parallel``: items begun while the first result is pending
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], parallel: int) -> Iterator[R]:
-    """Yield ``work(item)`` of each item, in the order of the items.
+    """Yield ``work(item)`` for each item, in order.
 
-    What one raises is raised at its place, and what has not begun by then is not begun. With ``parallel`` 1 all is done
-    in this thread, each item when its result is asked for.
+    An error is raised in place of its result, and further items are not begun. With ``parallel`` 1 everything runs in
+    this thread, each item on demand.
 
     Args:
-        parallel: most items that are worked on at once, each in a thread of its own.
+        parallel: maximum number of items processed at once, in separate threads.
 
     >>> list(in_order(lambda word: word.upper(), ["a", "b", "c"], 2))
     ['A', 'B', 'C']
@@ -41,7 +41,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T], parallel: int) -> Itera
             tasks.put((future, copy_context(), item))
             if threads < parallel:
                 threads += 1
-                # Daemons: Ctrl-C does not wait for what a slow server has not answered yet.
+                # Daemons: Ctrl-C must not wait for a slow server.
                 threading.Thread(target=_work_off, args=(tasks, work), daemon=True, name="ragwright-parallel").start()
             if len(waiting) >= AHEAD * parallel:
                 yield waiting.popleft().result()
@@ -61,16 +61,16 @@ def _work_off(tasks: SimpleQueue[Any], work: Callable[[Any], Any]) -> None:
             continue
         try:
             future.set_result(context.run(work, item))
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - raised again in place of the result
             future.set_exception(error)
 
 
 def parallel_of(setting: int | None, provider: str, usual: int, environ: Mapping[str, str]) -> int:
-    """Return how many requests a provider's server is sent at once.
+    """Return the number of concurrent requests to a provider's server.
 
     Args:
-        setting: the setting; None: ``usual`` for servers with OpenAI's API, OLLAMA_NUM_PARALLEL (1 if unset, as the
-            server has it) for Ollama. A model in this process does one thing at a time, whatever is asked.
+        setting: the setting; None: ``usual`` for servers with OpenAI's API, OLLAMA_NUM_PARALLEL (1 if unset, as on
+            the server) for Ollama. A local model always has 1.
 
     >>> parallel_of(None, "openai", 16, {}), parallel_of(None, "ollama", 16, {}), parallel_of(8, "llama_cpp", 16, {})
     (16, 1, 1)

@@ -1,4 +1,4 @@
-"""Dataclasses as plain values, for JSON: what every report and every row that is kept needs, once."""
+"""Convert dataclasses to plain values for JSON, for all reports and stored rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Plain:
-    """Base of dataclasses that show all their fields; one that shows more, or less, extends ``as_dict``."""
+    """Base of dataclasses that show all their fields; others extend ``as_dict``."""
 
     __slots__ = ()
 
@@ -18,7 +18,11 @@ class Plain:
 
 
 def plain(value: Any) -> Any:
-    """Return the value as lists, dicts, texts and numbers; a dataclass by its own ``as_dict`` where it has one."""
+    """Convert a value to lists, dicts, texts and numbers; a dataclass with its own ``as_dict``, if it has one.
+
+    >>> plain({"pages": (1, 2)})
+    {'pages': [1, 2]}
+    """
     if is_dataclass(value) and not isinstance(value, type):
         own = getattr(value, "as_dict", None)
         return own() if own is not None else {one.name: plain(getattr(value, one.name)) for one in fields(value)}

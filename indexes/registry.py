@@ -1,4 +1,4 @@
-"""Tables "name -> module:factory": what a setting or a face names is imported when it is asked for, nothing before.
+"""Tables "name -> module:factory": what a setting or a package exports is imported on first use.
 
 Engines over an open index come from an entry-point group: the floor above registers what this one offers.
 """
@@ -13,7 +13,11 @@ ENGINES = "ragwright.engines"
 
 
 def factory(table: Mapping[str, str], name: str) -> Callable[..., Any]:
-    """Return what ``table`` gives for ``name``, such as "indexes.encoders.packaged.minilm:load_minilm"."""
+    """Return the object that ``table`` names for ``name``, as "module:object".
+
+    >>> factory({"basename": "os.path:basename"}, "basename")("docs/a.md")
+    'a.md'
+    """
     module, _, attribute = table[name].partition(":")
     made: Callable[..., Any] = getattr(import_module(module), attribute)
     return made
@@ -22,7 +26,7 @@ def factory(table: Mapping[str, str], name: str) -> Callable[..., Any]:
 def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return a package's ``__getattr__`` and ``__dir__``: each name is imported from its home on first use.
 
-    So that a command line's ``--help``, which imports the packages for their settings, does not pull in llama_index.
+    This way ``--help`` of a command, which imports the packages for their settings, does not import llama_index.
     """
 
     def getattr_(name: str) -> Any:

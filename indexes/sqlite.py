@@ -1,4 +1,4 @@
-"""The one way to open a SQLite file: shared by threads, in transactions, with its errors in one sentence."""
+"""SQLite files: shared by threads, used in transactions, with errors of one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from indexes.errors import DiskSpaceError, RagWrightError, ReadOnlyError, StoreE
 from indexes.files import file_errors, private_folder
 
 WAIT = 30.0  # seconds for another process to end its transaction
-TOGETHER = 500  # values in one query, below SQLite's limit of variables
+TOGETHER = 500  # values per query, below SQLite's limit
 _ASIDE = ("", "-wal", "-shm", "-journal")  # the files of a database
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -24,18 +24,23 @@ _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 
 class Database:
-    """A SQLite file, opened at first use (or by ``open``). Threads may share it: one is in it at a time.
+    """A SQLite file, opened on first use (or by ``open``). Thread-safe: one thread uses it at a time.
+
+    >>> db = Database(None, "CREATE TABLE IF NOT EXISTS words (word TEXT)")
+    >>> db.many("INSERT INTO words VALUES (?)", [("rain",), ("sun",)])
+    >>> db.rows("SELECT word FROM words ORDER BY word")
+    [('rain',), ('sun',)]
 
     Args:
-        path: the file, made with its folder if it does not exist; None: in memory.
-        schema: statements that may run each time it is opened (``CREATE TABLE IF NOT EXISTS``).
+        path: the file, created with its folder if it does not exist; None: in memory.
+        schema: statements to run on each opening (``CREATE TABLE IF NOT EXISTS``).
         journal: SQLite's ``journal_mode``.
-        synchronous: "FULL": what was committed survives a power cut; "NORMAL": a power cut may cost the last
-            transactions; "OFF": it may cost the file.
+        synchronous: "FULL": committed transactions survive a power cut; "NORMAL": a power cut may lose the last ones;
+            "OFF": it may destroy the file.
         vacuum: SQLite's ``auto_vacuum``.
-        secure: what is deleted is overwritten with zeros.
-        derived: a damaged file is replaced by an empty one, since what it held can be made again.
-        if_damaged: what to do about a damaged file, for the message.
+        secure: overwrite deleted content with zeros.
+        derived: replace a damaged file by an empty one, as its content can be computed again.
+        if_damaged: remedy for a damaged file, for the message.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class Database:
             self._pragmas = (*self._pragmas, "secure_delete=ON")
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # a copy of what can only be read
+        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # copy of a read-only file
 
     @property
     def is_open(self) -> bool:
@@ -69,21 +74,21 @@ class Database:
 
     @property
     def read_only(self) -> bool:
-        """True for a file that is there and may not be written: a copy of it is read, and nothing is written."""
+        """Whether the file exists and is not writable: then a copy is read, and nothing is written."""
         path = self.path
         return (
             path is not None and path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         )
 
     def refuse_read_only(self) -> None:
-        """Raises ReadOnlyError for a file that may not be written."""
+        """Raise ReadOnlyError if the file is not writable."""
         if self.read_only:
             raise ReadOnlyError(
                 f"{self.path} cannot be written (it is read-only)", remedy="make the file and its folder writable"
             )
 
     def open(self) -> Database:
-        """Open it now.
+        """Open the file now.
 
         Raises:
             StoreError: the file cannot be opened, or is damaged.
@@ -94,18 +99,18 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for statements outside a transaction. Other threads wait meanwhile.
+        """Hold the connection, for statements outside a transaction. Other threads wait meanwhile.
 
         Raises:
-            StoreError: the file cannot be used; the message names the reason.
-            DiskSpaceError: the disk is full; what was committed stays.
+            StoreError: the file cannot be used; the message has the reason.
+            DiskSpaceError: the disk is full; committed transactions stay.
         """
         with self._mutex, sqlite_errors(self.path, if_damaged=self._if_damaged):
             yield self._opened()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit what is done inside, or nothing of it. Raises as ``connection`` does, and ReadOnlyError."""
+        """Run a transaction, committed completely or not at all; raises as ``connection``, and ReadOnlyError."""
         self.refuse_read_only()
         with self.connection() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -118,12 +123,12 @@ class Database:
                 raise
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """All rows of one query."""
+        """Return all rows of a query."""
         with self.connection() as db:
             return db.execute(query, values).fetchall()
 
     def rows_of(self, query: str, keys: Iterable[object]) -> list[Any]:
-        """The rows of a query that ends in "... IN", for any number of keys."""
+        """Return the rows of a query that ends in "... IN", for any number of keys."""
         wanted = list(dict.fromkeys(keys))
         with self.connection() as db:
             found: list[Any] = []
@@ -133,13 +138,13 @@ class Database:
             return found
 
     def many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        """Execute a statement for each of the rows, in one transaction."""
+        """Execute a statement for each row, in one transaction."""
         if rows:
             with self.transaction() as db:
                 db.executemany(statement, rows)
 
     def close(self) -> None:
-        """Close it; it may be opened again. Closing twice does nothing."""
+        """Close the file; it may be opened again. Closing twice has no effect."""
         with self._mutex:
             db, self._connection = self._connection, None
             if db is not None:
@@ -149,7 +154,7 @@ class Database:
                 borrowed.cleanup()
 
     def remove(self) -> None:
-        """Close it and delete its files."""
+        """Close the database and delete its files."""
         with self._mutex:
             self.close()
             if self.path is not None:
@@ -174,7 +179,7 @@ class Database:
         elif self.path is not None:
             with file_errors(self.path):
                 private_folder(self.path.parent)
-                if not self.path.exists():  # one that is there may be on a disk that is only read
+                if not self.path.exists():  # an existing file may be on a read-only disk
                     self.path.touch(mode=0o600)
         db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=WAIT)
         try:
@@ -187,7 +192,7 @@ class Database:
         return db
 
     def _borrow(self, path: Path) -> Path:
-        """SQLite itself cannot read a database in WAL mode without writing beside it."""
+        """Copy a read-only database: SQLite cannot read one in WAL mode without writing beside it."""
         self._borrowed = tempfile.TemporaryDirectory(prefix="ragwright-")
         for suffix in ("", "-wal"):
             file = path.with_name(path.name + suffix)
@@ -198,7 +203,7 @@ class Database:
 
 @contextmanager
 def sqlite_errors(path: Path | None, *, if_damaged: str = "delete it: what it holds is made again") -> Iterator[None]:
-    """Turn SQLite's errors into ours: what failed, the file, and what to do."""
+    """Turn SQLite's errors into ours, with the file and a remedy."""
     try:
         yield
     except sqlite3.Error as error:
@@ -210,7 +215,7 @@ def _ours(error: sqlite3.Error, where: object, if_damaged: str) -> RagWrightErro
     if code == sqlite3.SQLITE_FULL:
         return DiskSpaceError(
             f"the disk is full: {where} cannot be written",
-            remedy="free disk space and run it again; what was acknowledged is kept",
+            remedy="free disk space and run it again; acknowledged writes are kept",
         )
     if code in _IN_USE:
         return StoreError(
@@ -225,5 +230,5 @@ def _ours(error: sqlite3.Error, where: object, if_damaged: str) -> RagWrightErro
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where Python itself raised the error."""
+    """Return SQLite's primary result code; 0 for an error raised by Python."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,1 +1,1 @@
-"""Copying a collection to another store: points, record and manifest, without encoding anything. It is the backup."""
+"""Copy a collection to another store (points, record and manifest) without encoding; also used for backups."""

@@ -1,4 +1,4 @@
-"""The two stores of a copying, and what their records say."""
+"""The two stores of a copy, and their records."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ from indexes.store.schema import SCHEMA_VERSION
 
 
 def target_settings(store: StoreSettings, to: str | Path) -> StoreSettings:
-    """Return the settings of the store that ``to`` names."""
+    """Return the settings of the store that ``to`` names: an address or a folder."""
     if str(to).startswith(("http://", "https://")):
         return store.model_copy(update={"url": str(to)})
     return store.model_copy(update={"url": None, "path": Path(to).expanduser().absolute()})
 
 
 def place_of(store: StoreSettings) -> str:
+    """Return the address or the resolved folder of a store, to compare two stores."""
     return store.url.rstrip("/") if store.url else os.path.realpath(store.path.expanduser())
 
 
 def shown(store: StoreSettings) -> str:
+    """Return the place of a store for messages."""
     return without_secrets(store.url) if store.url else str(store.path.expanduser())
 
 
@@ -55,18 +57,18 @@ class End(NamedTuple):
 
 
 def base_name_of(end: End, name: str) -> str:
-    """Return the collection's own name: a copy of a later generation is the first one of its name."""
+    """Return the collection's name: the copy of a later generation is the first of its name."""
     return base_name(end.store.engine, end.store.name) if end.store.exists() else name
 
 
 def finish(end: End) -> None:
-    """End what a run that was killed left half done."""
+    """Finish the work of a killed run."""
     with closing(Journal(end.manifest.path)) as journal:
         recover(end.store, end.manifest, journal)
 
 
 def state_of(manifest: Manifest) -> str:
-    """One number for what a manifest says is stored."""
+    """Return a digest of the documents in a manifest."""
     digest = hashlib.sha256()
     for entry in manifest:
         digest.update(repr((entry.doc_id, entry.sentences, entry.points, entry.sums)).encode())
@@ -74,7 +76,7 @@ def state_of(manifest: Manifest) -> str:
 
 
 def fingerprint_of(record: dict[str, Any]) -> Fingerprint:
-    """Return the fingerprint that a record holds."""
+    """Return the fingerprint in a record."""
     if record.get("schema") != SCHEMA_VERSION or "fingerprint" not in record:
         raise StoreError(
             f"the collection's record is of version {record.get('schema')!r}, and this program writes {SCHEMA_VERSION}",
@@ -84,5 +86,5 @@ def fingerprint_of(record: dict[str, Any]) -> Fingerprint:
 
 
 def existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that exists."""
+    """Return the folder, or its nearest existing parent."""
     return next(place for place in (folder, *folder.parents) if place.exists())

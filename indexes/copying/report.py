@@ -1,4 +1,4 @@
-"""What a copying says of itself."""
+"""The report of a copy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 @dataclass(slots=True)
 class CopyReport:
-    """One copying.
+    """Result of a copy.
 
     Args:
-        source, target: where the collection lies, as a folder or an address.
-        documents, sentences: of the collection.
-        copied: documents that this run wrote, with ``sentences_copied`` sentences; the others were there as they are.
-        removed: documents that the copy had and the collection has no more.
-        resumed: an earlier run had begun, and this one went on.
-        differences: what ``verify`` found between the copy and its manifest; 0 is sound.
-        notes: what else is to be said.
+        source, target: the two stores, as folder or address.
+        documents, sentences: numbers in the collection.
+        copied: documents that this run wrote, with ``sentences_copied`` sentences; the others were unchanged.
+        removed: documents removed from the copy, as the collection no longer has them.
+        resumed: whether this run continued an earlier one.
+        differences: differences found by ``verify`` between the copy and its manifest; 0 is sound.
+        notes: further remarks.
     """
 
     collection: str

@@ -1,7 +1,7 @@
-"""One copying: what differs goes over document by document, each whole; then the copy is verified.
+"""Copy a collection document by document, skipping unchanged ones, then verify the copy.
 
-The copy's manifest says what is there already, so that a run that was interrupted is continued, and a later one brings
-the copy up to date: a document is the same when content, recipe, points and checksums are.
+The copy's manifest lists what it has, so that an interrupted run is continued and a later one updates the copy. A
+document is unchanged if content, recipe, points and checksums are.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from indexes.store.models.graph import KEY as GRAPH
 from indexes.store.stock import is_stock
 from indexes.store.upkeep.graph import optimize_if_due
 
-Faults = Mapping[str, Sequence[tuple[str, str]]]  # archive -> (member, why it could not be read)
-TOGETHER = 1000  # sentences of documents that go over in one step
+Faults = Mapping[str, Sequence[tuple[str, str]]]  # archive -> (member, reason why it cannot be read)
+TOGETHER = 1000  # sentences copied in one step
 MARK = "copy_of"  # in the record of a copy
-NOT_COPIED = ("schema", "fingerprint", GRAPH, MARK, "of", "name", "state", "moved_to")  # of the record
+NOT_COPIED = ("schema", "fingerprint", GRAPH, MARK, "of", "name", "state", "moved_to")  # values of the record
 NOTHING = SparseVector(np.zeros(0, np.uint32), np.zeros(0, np.float32))
 
 
@@ -59,23 +59,23 @@ def copy_collection(
     settings: IndexSettings | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> CopyReport:
-    """Copy a collection into another store, or bring a copy up to date. Nothing is encoded.
+    """Copy a collection to another store, or update a copy. Nothing is encoded.
 
-    Points with their vectors, the record and the manifest go over, document by document; then the copy is verified.
-    While it runs nothing can be written into the collection; searching goes on where the store serves several
-    processes. A run that was interrupted is continued by the next one.
+    Points with vectors, the record and the manifest are copied, document by document; then the copy is verified.
+    Meanwhile the collection cannot be written; it can be searched if the store serves several processes. An interrupted
+    run is continued by the next one.
 
     Args:
-        collection: its name, in both stores.
-        to: the address of a Qdrant server (http:// or https://), or a folder for the embedded engine.
-        settings: default: what rag.toml, ``RAG_*`` variables and the profile say; ``store`` is where it lies now.
-        progress: called now and then with a ``Progress`` (its files are documents).
+        collection: name of the collection in both stores.
+        to: address of a Qdrant server (http:// or https://), or a folder for the embedded engine.
+        settings: default: from rag.toml, ``RAG_*`` variables and the profile; ``store`` is the source.
+        progress: called from time to time with a ``Progress`` (its files are documents).
 
     Raises:
-        CollectionNotFoundError: there is none of that name.
+        CollectionNotFoundError: the collection does not exist.
         CollectionLockedError: another process is writing, or (embedded engine) has it open.
         DiskSpaceError: the copy does not fit on the disk.
-        StoreError: there is a collection of that name which is not a copy of this one, or was written to since.
+        StoreError: the target has a collection of that name that is not a copy of this one, or was written to since.
     """
     settings = settings or load(IndexSettings).settings
     started = time.monotonic()
@@ -156,7 +156,7 @@ class _Copying:
     # ---- the copy ----
 
     def _prepare(self) -> None:
-        """Make the copy, or look whether what is there is one."""
+        """Create the copy, or check that the existing collection is a copy."""
         source, target, name = self._source, self._target, self._report.collection
         record = source.store.record()
         if not target.store.exists():
@@ -164,7 +164,7 @@ class _Copying:
             if folder is not None:
                 needed = size or source.store.count() * (4 * int(record["fingerprint"]["dim"]) + 2048)
                 check_disk(existing(folder), min_free_mb=target.settings.min_free_mb, needed_bytes=needed)
-            target.manifest.clear()  # of a collection that is no more
+            target.manifest.clear()  # of a deleted collection
             target.store.ensure(
                 fingerprint_of(record),
                 idf=source.store.has_idf(),
@@ -201,7 +201,7 @@ class _Copying:
     # ---- documents ----
 
     def _copy(self, entries: Sequence[Entry], faults: Faults, todo: int) -> None:
-        """Documents that the copy does not have, many small ones in one step."""
+        """Copy documents that the copy lacks, many small ones in one step."""
         source, target = self._source, self._target
         for some in together(entries):
             target.manifest.begin(some, faults={e.source: faults[e.source] for e in some if e.source in faults})
@@ -214,7 +214,7 @@ class _Copying:
             self._finish(some, found, todo)
 
     def _replace(self, entry: Entry, faults: Sequence[tuple[str, str]] | None, todo: int) -> None:
-        """A document that the copy has otherwise."""
+        """Copy a document of which the copy has another version."""
         source, target = self._source, self._target
         target.manifest.begin(entry, faults={entry.source: faults} if faults else None)
         parts = (self._whole(part) for part in stored_points(source.store, entry.doc_id))
@@ -241,7 +241,7 @@ class _Copying:
         self._notify(todo)
 
     def _whole(self, part: list[ReadyPoint]) -> list[ReadyPoint]:
-        """With a sparse vector for each point where the collection has that leg: an engine gives none for no terms."""
+        """Complete empty sparse vectors if the collection has that leg: an engine returns none for no terms."""
         if not self._sparse:
             return part
         return [point if point.sparse is not None else replace(point, sparse=NOTHING) for point in part]
@@ -270,7 +270,7 @@ class _Copying:
 
 
 def is_same(entry: Entry, other: Entry | None) -> bool:
-    """True where a copy has a document as it is."""
+    """Return whether a copy has an unchanged version of a document."""
     if other is None:
         return False
     sums = entry.sums or other.sums, entry.points or other.points
@@ -278,7 +278,7 @@ def is_same(entry: Entry, other: Entry | None) -> bool:
 
 
 def together(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Documents of some ``TOGETHER`` sentences, or one longer one."""
+    """Yield groups of documents with about ``TOGETHER`` sentences, or one longer document."""
     some: list[Entry] = []
     sentences = 0
     for entry in entries:

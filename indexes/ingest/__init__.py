@@ -1,1 +1,1 @@
-"""Ingestion: plan, read, split, encode and store, in three stages side by side."""
+"""Ingestion: plan, read, split, encode and store, in three concurrent stages."""

@@ -1,7 +1,8 @@
 # ruff: noqa: PTH116, PTH122, PTH123
-# Path objects cost more than the stat itself, and names may be no UTF-8.
-"""Planner: which files need work, told from stat and, where that differs, from content. Nothing is read or written
-beyond that, so that a dry run is the same code."""
+# Path objects cost more than the stat itself, and names need not be UTF-8.
+"""Planner: find the files that need work, by their stat and, if that changed, by their content.
+
+Nothing else is read or written, so that a dry run uses the same code."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from indexes.manifest.roots import Roots
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """A file to be read: it is new, changed, or to be read by other settings."""
+    """A file to read: new, changed, or read with other settings before."""
 
     found: FoundFile
     content: str
@@ -31,16 +32,16 @@ class ReadJob:
 class FilePlanner:
     """Compares files with the manifest.
 
-    Args:
-        recipe: of this run; documents of another are read again.
-        by_name: whether the vectors of a file's documents depend on its name, so that it has to be read when it is
-            renamed; called with the old path, the new one, and the documents.
-        report: gets the files that need no work.
-        notify: called with the path before each file.
+    After ``jobs``: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files with the
+    content of another file, ``moves`` renamed files, ``gone`` documents whose file no longer exists, by file.
 
-    After ``jobs`` has run: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files
-    with the content of another one, ``moves`` files that were renamed, ``gone`` documents whose file no longer exists,
-    by file.
+    Args:
+        recipe: recipe of this run; documents with another recipe are read again.
+        report: receives the files that need no work.
+        by_name: called with old path, new path and documents of a renamed file; whether their vectors depend on the
+            name, so that the file must be read.
+        follow_links, leave_out: as for ``FileWalk``.
+        notify: called with the path before each file.
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class FilePlanner:
     ) -> None:
         self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
         self._leave_out, self._roots, self._by_name = leave_out, roots, by_name
-        self._there: set[str] = set()  # files that were found
-        self._holders: dict[str, list[str]] = {}  # content -> files that hold it, read by whatever recipe
+        self._there: set[str] = set()  # files found
+        self._holders: dict[str, list[str]] = {}  # content -> files with it, whatever their recipe
         self._known: dict[str, list[Entry]] = {}
-        self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
-        self._pending: dict[str, str] = {}  # files that are read in this run -> their content
+        self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file under which it is stored
+        self._pending: dict[str, str] = {}  # files read in this run -> content
         for entry in manifest:
             self._known.setdefault(entry.source, []).append(entry)
             if entry.mtime_ns and entry.source not in self._holders.setdefault(entry.content, []):
@@ -75,13 +76,13 @@ class FilePlanner:
         self.moves: list[Move] = []
         self.gone: dict[str, list[str]] = {}
         self.total = 0
-        self.bytes_left = 0  # of the files after the one at hand
+        self.bytes_left = 0  # of the files after the current one
 
     def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[ReadJob]:
-        """The files among ``paths`` that need work, in order.
+        """Yield the files among ``paths`` that need work, in order.
 
         Raises:
-            SourceError: a path does not exist or is of a format that is not read; ``prune`` would remove everything.
+            SourceError: a path does not exist or is of a format that is not read, or ``prune`` would remove everything.
         """
         walk = FileWalk(
             paths,
@@ -103,7 +104,7 @@ class FilePlanner:
         self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
     def again(self, path: str) -> Iterator[ReadJob]:
-        """A file whose content was stored under another one that is no more (or has other content now)."""
+        """Yield the job for a file whose content was stored under another file, now deleted or changed."""
         self._copies.pop(path, None)
         self._report.files = [file for file in self._report.files if file.path != path]
         try:
@@ -113,7 +114,7 @@ class FilePlanner:
         yield from self._decide(FoundFile(path, path, status.st_size, changed_at(status)))
 
     def forget_owner(self, source: str) -> None:
-        """Nothing is stored under this file any more."""
+        """Record that nothing is stored under this file any more."""
         self._owners = {key: owner for key, owner in self._owners.items() if owner != source}
 
     def _decide(self, found: FoundFile) -> Iterator[ReadJob]:
@@ -173,7 +174,7 @@ class FilePlanner:
         self._report.files.append(FileReport(found.source, "moved", sentences=count, reason=f"was {left}"))
 
     def _left(self, found: FoundFile, content: str) -> str | None:
-        """The file with this content that is no longer where it was: it has become ``found``."""
+        """Return the file with this content that is no longer there, and so was renamed to ``found``."""
         holders = [source for source in self._holders.get(content, ()) if source in self._known]
         left = [source for source in holders if source != found.source and self._has_left(source)]
         same = [source for source in left if _suffix(source) == found.suffix]
@@ -183,13 +184,13 @@ class FilePlanner:
         return source not in self._there and _is_gone(source)
 
     def _owner(self, found: FoundFile, content: str) -> str | None:
-        """The file that this content is stored under, if that file still has it."""
+        """Return the file under which this content is stored, if that file still has it."""
         owner = self._owners.get((content, found.suffix))
         if owner is None or owner == found.source or not found.size:
             return None
         if owner in self._pending:
             return owner if self._pending[owner] == content else None
-        if owner not in self._known:  # renamed, with another ending
+        if owner not in self._known:  # renamed, with another suffix
             return None
         entry = self._known[owner][0]
         try:
@@ -213,7 +214,7 @@ class FilePlanner:
             )
 
     def _same(self, found: FoundFile, known: list[Entry]) -> None:
-        """It has not changed; but another file may have come to the same content, and both are stored."""
+        """Handle an unchanged file; another file may have got the same content, and both are stored."""
         content = known[0].content
         owner = self._owner(found, content)
         if owner is None or any(entry.content != content for entry in known):
@@ -235,7 +236,7 @@ class FilePlanner:
 
 
 def _is_gone(source: str) -> bool:
-    """Only a file that is certainly not there: a folder that may not be opened says nothing about its files."""
+    """Return whether a file certainly does not exist; for files in an inaccessible folder that is not known."""
     try:
         os.lstat(source)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""What is encoded of a chunk of records: the sentences, what they say where they stand, the passages they stand in."""
+"""Encode a chunk of records: the sentences, the words of their place, and the passages around them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from indexes.nodes.record import SentenceRecord, dense_text, place_of
 from indexes.settings.sections import IndexSettings
 from indexes.text.invisible import searched
 
-ROOM = 0.75  # of what the model reads: the size of a passage is an estimate, and its place stands before it
+ROOM = 0.75  # share of the model's maximum length: the size of a passage is an estimate, and its place precedes it
 
 
 @dataclass(slots=True)
 class EncodedChunk:
-    """A chunk's vectors, and the sparse vectors of the words of each record's place."""
+    """The vectors of a chunk, and the sparse vectors of the words of each record's place."""
 
     encoded: Encoded
     places: list[SparseVector | None] | None = None
 
 
 def passage_size(settings: IndexSettings, max_tokens: int) -> int:
-    """Return ``split.passage``, or less where the model reads less (0 where only its server knows)."""
+    """Return the size of passages: ``split.passage``, or less if the model reads less (0 if that is unknown)."""
     size = settings.split.passage
     return min(size, int(ROOM * max_tokens)) if size and max_tokens else size
 
@@ -37,7 +37,7 @@ def passage_size(settings: IndexSettings, max_tokens: int) -> int:
 def encode_records(
     model: CachedEncoder | CachedPaired, records: Sequence[SentenceRecord], settings: IndexSettings
 ) -> EncodedChunk:
-    """Encode consecutive records, which begin and end with a passage where there are passages."""
+    """Encode consecutive records; with passages, the first must begin one and the last must end one."""
     split = settings.split
     plain = [searched(record.text) for record in records]
     size = passage_size(settings, model.max_tokens)
@@ -65,7 +65,7 @@ def _with_passages(
     spans: list[tuple[tuple[int, int], ...]],
     plain: list[str],
 ) -> NDArray[np.float32]:
-    """A sentence that is a passage by itself stays as it is."""
+    """Add the vectors of passages; a sentence that is a passage by itself is unchanged."""
     rows = of_each(model.dense_documents(texts).dense, spans)
     whole = [text for text, parts in zip(texts, spans, strict=True) for _ in parts]
     alone = np.array([text == passage for text, passage in zip(plain, whole, strict=True)])
@@ -87,7 +87,7 @@ def _with_places(
 
 
 def _lexical_places(model: CachedEncoder | CachedPaired, named: list[str]) -> list[SparseVector | None] | None:
-    """The sparse vectors of the words of the records' places, each place encoded once."""
+    """Return the sparse vectors of the words of the records' places; each place is encoded once."""
     if model.lexical is None:
         return None
     texts = [text for text in dict.fromkeys(named) if text]

@@ -1,4 +1,4 @@
-"""What travels through the pipeline: records of a task, and its end."""
+"""Events of the pipeline: records of a task, and its end."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from indexes.ingest.changed_files import ReadJob
 
-# Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
+# Part of every document's recipe: increase it when readers or splitter produce different results for the same file.
 RECIPE_VERSION = 7
 
 Source: TypeAlias = "str | Path | Iterable[str | Path] | Iterable[BaseNode]"
 
 
 def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
-    """Everything besides the file itself that decides which points it becomes."""
+    """Return a hash of everything besides the file that determines its points."""
     recipe = {
         "version": RECIPE_VERSION,
         "read": settings.read.model_dump(exclude={"password_env"}),
@@ -43,7 +43,7 @@ def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
 
 
 def _without_what_is_off(settings: IndexSettings) -> dict[str, object]:
-    """A part of the vectors that came later changes no recipe until it is switched on."""
+    """Return the settings without later parts that are switched off, which therefore do not change the recipe."""
     split = settings.split.model_dump()
     if not split["passage"]:
         del split["passage"], split["passage_reading"]
@@ -56,13 +56,13 @@ def _without_what_is_off(settings: IndexSettings) -> dict[str, object]:
 
 @dataclass(slots=True)
 class Writing:
-    """One document on its way into the collection; the writer's own notes."""
+    """A document on its way into the collection; state of the writer."""
 
     entry: Entry
     staged: list[ReadyPoint] = field(default_factory=list)
     stored: int = 0
     truncated: int = 0
-    ids: int = 0  # sum of the point ids, as in ``documents.ids_digest``
+    ids: int = 0  # sum of the point ids, as for ``documents.ids_digest``
     sums: Sums = field(default_factory=Sums)
     spilled: bool = False  # some of its points are in the journal
     legacy: str = ""  # its id in version 0.1.0: the absolute path
@@ -70,12 +70,12 @@ class Writing:
 
 @dataclass(slots=True)
 class Task:
-    """One file (or Document) on its way: all documents of it are acknowledged together.
+    """A file (or Document) on its way: all its documents are acknowledged together.
 
     Args:
-        known: documents that the manifest has of it; those that do not come again are removed.
-        documents: what it holds now, by id; filled while it is read.
-        faults: members of an archive that could not be read, and why; filled while it is read.
+        known: its documents in the manifest; those that it no longer has are removed.
+        documents: its documents by id, filled while it is read.
+        faults: unreadable members of an archive with reasons, filled while it is read.
     """
 
     report: FileReport
@@ -99,7 +99,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A task is complete, or (``reason``) given up: then nothing of it is stored and what was there stays."""
+    """A task is complete or, with a ``reason``, given up: then nothing of it is stored and the old points stay."""
 
     task: Task
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""A text that the model cannot read costs its own file, and not the run."""
+"""Handle texts that the model cannot encode: their file is skipped, the run continues."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from indexes.ingest.events import End, Task
 from indexes.ingest.store_stage import Chunk
 from indexes.settings.sections import IndexSettings
 
-MOST = 3  # files in a row that fail before any was encoded: then it is the model, and not their texts
+MOST = 3  # consecutive failing files at the beginning after which the model is at fault, not the texts
 
 
 class FaultyTexts:
-    """Encodes chunks, and gives up the files that hold a text which cannot be encoded.
+    """Encodes chunks, and gives up files with a text that cannot be encoded.
 
     Args:
-        skip: False: the first such file ends the run, by name: a reindex must not lose what it cannot move.
+        skip: False: the first such file ends the run, since a reindex must not lose documents.
     """
 
     def __init__(self, *, skip: bool = True) -> None:
         self._skip = skip
-        self._given_up: dict[int, tuple[Task, str]] = {}  # by id: tasks are compared by what they hold
+        self._given_up: dict[int, tuple[Task, str]] = {}  # by id(): tasks compare by value
         self._worked = False
 
     def drop(self, chunk: Chunk) -> None:
-        """Take what belongs to given-up files out of a chunk; their ends say why."""
+        """Remove given-up files from a chunk; their ends have the reason."""
         if not self._given_up:
             return
         kept = [id(task) not in self._given_up for task, _ in chunk.pairs]
@@ -43,10 +43,10 @@ class FaultyTexts:
         return end if known is None or end.reason is not None else End(end.task, known[1])
 
     def encode(self, model: CachedEncoder | CachedPaired, chunk: Chunk, settings: IndexSettings) -> EncodedChunk | None:
-        """Encode a chunk's sentences; None if no file of it is left.
+        """Encode the sentences of a chunk; None if no file is left in it.
 
         Raises:
-            TextError: no text at all can be encoded, it seems, or nothing is to be skipped.
+            TextError: apparently no text can be encoded, or files must not be skipped.
         """
         try:
             found = encode_records(model, [record for _, record in chunk.pairs], settings)

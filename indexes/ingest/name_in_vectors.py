@@ -1,4 +1,4 @@
-"""Does a file's name stand in the vectors of its documents? Then a renamed file is read again, else only moved."""
+"""Decide whether a file's name is part of its vectors: then a renamed file is read again, else only moved."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from indexes.store.collection import Collection
 
 
 class NameInVectors:
-    """A function of a file's old path, its new one, and its documents.
+    """Returns, for a file's old path, new path and documents, whether their vectors depend on the name.
 
     Args:
-        store: says what title each document has; without one (a plan) none has any.
+        store: has the titles of the documents; None (for a plan): documents count as untitled.
     """
 
     def __init__(self, settings: IndexSettings, store: Collection | None = None) -> None:

@@ -1,7 +1,7 @@
-"""What a collection's nodes are like: counted at the end of a run, kept in the collection's record, read by the doctor.
+"""Statistics of a collection's nodes: counted after a run, kept in the collection's record, read by the doctor.
 
-Ids are hashes of document and position, so the first nodes by id are a sample of all of them: counting costs the same
-however large the collection is, and nothing has to be kept in step when documents change.
+Ids are hashes of document and position, so the first nodes by id are a random sample: counting costs the same for any
+size of the collection, and needs no updates when documents change.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from indexes.text.units import says_nothing
 KEY = "nodes"  # in the collection's record
 SAMPLE = 2000
 SHORT = 20  # characters
-MARKS_SHARE, SHORT_SHARE, NUMBERS_SHARE = 0.01, 0.5, 0.3  # more than that looks like a fault
+MARKS_SHARE, SHORT_SHARE, NUMBERS_SHARE = 0.01, 0.5, 0.3  # above these shares there is probably a fault
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCounts:
-    """Args:
-    nodes: of the collection.
-    sample: of them that were looked at; the other numbers are of these.
-    marks: without a letter or digit.
-    short: under 20 characters.
-    numbers: whose letters and digits are digits in their half or more.
-    chinese: that hold a Chinese character; None where an earlier version counted.
+    """Statistics of nodes.
+
+    >>> print(NodeCounts(nodes=1200, sample=200, marks=0, short=4, numbers=10, chinese=200))
+    1200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters, 5.0 % mostly numbers
+
+    Args:
+        nodes: nodes of the collection.
+        sample: nodes examined, to which the other numbers refer.
+        marks: nodes without a letter or digit.
+        short: nodes under 20 characters.
+        numbers: nodes of which at least half of the letters and digits are digits.
+        chinese: nodes with a Chinese character; None if counted by an earlier version.
     """
 
     nodes: int
@@ -50,7 +55,7 @@ class NodeCounts:
         )
 
     def faults(self) -> list[str]:
-        """What they look like, and what mends it."""
+        """Return probable faults with their remedies."""
         found = []
         if self.marks > MARKS_SHARE * self.sample:
             found.append("nodes without a letter or digit take the places of sentences: run 'rag ingest' again")
@@ -62,7 +67,7 @@ class NodeCounts:
 
 
 def count_nodes(store: Collection) -> NodeCounts:
-    """Look at a sample of the collection's nodes."""
+    """Count a sample of the collection's nodes."""
     texts = [str(payload.get("text") or "") for _, payload in next(store.pages(SAMPLE, payload=["text"]))]
     total = store.count() if len(texts) == SAMPLE else len(texts)
     return NodeCounts(
@@ -76,13 +81,13 @@ def count_nodes(store: Collection) -> NodeCounts:
 
 
 def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
-    """Return the counts that a collection's record holds; None where no run has counted yet."""
+    """Return the statistics in a collection's record; None if there are none."""
     found = record.get(KEY)
     return NodeCounts(**found) if isinstance(found, dict) else None
 
 
 def holds_chinese(text: str) -> bool:
-    """Whether a text holds a Chinese character."""
+    """Return whether a text has a Chinese character."""
     return holds_han(text)
 
 

@@ -1,8 +1,8 @@
-"""The first journey: file -> Document -> sentences -> one forward pass -> points in Qdrant.
+"""The pipeline: file -> Document -> sentences -> one forward pass -> points in Qdrant.
 
-Three threads side by side, with bounded queues between them: one reads (in a process of its own) and splits, this one
-encodes, one stores. Sentences are encoded in chunks that run across document borders, so small files cost no small
-batches. A document is acknowledged (``done`` in the manifest) only after all of its points are stored and flushed.
+Three threads with bounded queues between them: one reads (in a child process) and splits, the calling one encodes, one
+stores. Chunks of sentences cross document borders, so that small files do not make small batches. A document is
+acknowledged (``done`` in the manifest) after all its points are stored and flushed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from indexes.ingest.store_stage import Chunk, Writer
 from indexes.nodes.passages import PassageBorders
 from indexes.settings.sections import IndexSettings
 
-CHUNK_CHARS = 400_000  # never more text than this is encoded at once
-EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, beside the chunk being collected
-POLL = 0.1  # seconds between two looks at whether the run is over
+CHUNK_CHARS = 400_000  # maximum text of a chunk
+EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, besides the current chunk
+POLL = 0.1  # seconds between two checks whether the run is over
 
 _OVER = object()
 
 
 class Stop:
-    """Ctrl-C: the first one asks the run to stop after its chunk, the second stops it at once."""
+    """Handles Ctrl-C: the first stops the run after its chunk, the second at once."""
 
     def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
         self.requested = False
@@ -62,7 +62,7 @@ class Stop:
 
 
 class _Side:
-    """A thread whose error is raised where it is waited for."""
+    """A thread whose error is raised in the thread that waits for it."""
 
     def __init__(self, name: str, target: Callable[[], None]) -> None:
         self.error: BaseException | None = None
@@ -99,15 +99,15 @@ def run(
     notify: Callable[[], None] = lambda: None,
     skip_files: bool = True,
 ) -> None:
-    """Everything that ``events`` bring into the collection; ``report.stages`` grows by the seconds of each stage.
+    """Store everything in ``events`` in the collection, and add the seconds of each stage to ``report.stages``.
 
     Args:
-        events: iterated in a thread of its own.
-        cache: called when the first sentence comes, so that a run without any needs no model.
-        skip_files: that hold a text which the model cannot read; else such a text ends the run.
+        events: iterated in a separate thread.
+        cache: called for the first sentence, so that a run without sentences needs no model.
+        skip_files: skip files with a text that the model cannot encode; False: such a text ends the run.
 
     Raises:
-        Whatever reading, encoding or storing raises. What was acknowledged stays.
+        Errors of reading, encoding and storing. Acknowledged documents stay.
     """
     over = threading.Event()
     read: queue.Queue[Any] = queue.Queue(EVENTS_AHEAD)
@@ -144,7 +144,7 @@ def run(
                 vectors, chunk.places = ready.encoded, ready.places
             _add(stages, "encode", time.perf_counter() - started)
             if model is not None and not steady:
-                collector.enter_context(memory.steady())  # after the model has come
+                collector.enter_context(memory.steady())  # after the model was loaded
                 steady = True
             started = time.perf_counter()
             while not _put(encoded, (chunk, vectors), over, once=True):
@@ -171,7 +171,7 @@ def run(
 def _chunks(
     events: Iterable[Event], settings: IndexSettings, cache: Callable[[], CachedEncoder | CachedPaired]
 ) -> Iterator[Chunk]:
-    """Chunks that are full; none ends within a passage, whose vectors must not depend on what else is in the run."""
+    """Yield full chunks; none ends within a passage, whose vectors must not depend on the rest of the run."""
     sentences = settings.ingest.chunk_sentences
     borders: PassageBorders | None = None
     chunk = Chunk()
@@ -229,7 +229,7 @@ def _store(encoded: queue.Queue[Any], writer: Writer, stages: dict[str, float], 
 
 
 def _put(target: queue.Queue[Any], item: Any, over: threading.Event, *, once: bool = False) -> bool:
-    """Put when there is room; False when the run is over (or, ``once``, when there was none for a moment)."""
+    """Put an item when there is room; False if the run is over or, with ``once``, if there is no room at once."""
     while not over.is_set():
         with contextlib.suppress(queue.Full):
             target.put(item, timeout=POLL)

@@ -1,4 +1,4 @@
-"""Feed: jobs, Documents and nodes to the events of the pipeline: records, and the end of each task."""
+"""Feed: turn files, Documents and nodes into events of the pipeline: records, and the end of each task."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from indexes.readers.stream import DocumentStream, Part, stream_of
 from indexes.store.payload import plain_json
 from indexes.text.characters import half_characters, valid
 
-BATCH = 128  # records in one event
-MOST_TIMES = 30  # what is cut out of a text, in its own length: rows of tables repeat their head
-LOOK = 0.05  # seconds between two looks at the time that a document takes
-FREE_CHARS = 2_000_000  # and whatever it says, this much
+BATCH = 128  # records per event
+MOST_TIMES = 30  # maximum length of all sentences, in lengths of the text: rows of tables repeat their head
+LOOK = 0.05  # seconds between two checks of the time that a document takes
+FREE_CHARS = 2_000_000  # characters allowed in any case
 
 
 class Feed:
-    """Reads and splits. Belongs to one thread.
+    """Reads and splits. Not thread-safe.
 
     Args:
-        splitter: called when the first document comes (it may load the model).
-        seconds: that cutting one document may take, beside reading it.
-        notify: called with the source and the number of sources, before each.
+        splitter: called for the first document (it may load the model).
+        notify: called before each source, with the source and the number of sources.
+        seconds: time limit for splitting one document, in addition to reading it.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Feed:
         self._seconds = seconds
         self._roots = roots
         self._seen: set[str] = set()
-        # For an estimate: sentences read, those of whole files among them, bytes of these files and of the one at hand.
+        # For an estimate: sentences read, those of finished files, bytes of these files and of the current one.
         self.read = self.read_whole = self.bytes_whole = self.bytes_now = 0
 
     def files(self, jobs: Iterable[ReadJob]) -> Iterator[Event]:
-        """A file that cannot be read is reported; what was there of it stays."""
+        """Yield the events of files. An unreadable file is reported, and its old points stay."""
         for job in jobs:
-            self._worker.launch()  # the model is loaded when the first document comes: there may be none
+            self._worker.launch()  # the model is loaded for the first document, if there is any
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
             self.bytes_whole, self.bytes_now = self.bytes_whole + self.bytes_now, job.found.size
             self.read_whole = self.read
@@ -79,12 +79,13 @@ class Feed:
                 yield End(task, _moved(job))
             except ReaderError as error:
                 yield End(task, str(error))
-            except SourceError as error:  # it vanished since it was found
+            except SourceError as error:  # it vanished after it was found
                 yield End(task, str(error))
 
     def expected(self, bytes_left: int) -> int | None:
-        """Sentences that there will be in all, where files of ``bytes_left`` come after the one at hand; None while no
-        file was read to its end."""
+        """Estimate the total number of sentences, with files of ``bytes_left`` bytes after the current one.
+
+        None before the first file is finished."""
         if not self.bytes_whole:
             return None
         a_byte = self.read_whole / self.bytes_whole
@@ -114,11 +115,11 @@ class Feed:
                 task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
                 entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
                 self._claim(task, entry).legacy = legacy
-                self._ready()  # a model that cannot be loaded ends the run: it is no fault of this file
+                self._ready()  # a model that cannot be loaded is not the fault of this file, and ends the run
                 yield from self._records(task, self._named(found.source, self._bounded(found.source, stream)))
 
     def _bounded(self, source: str, stream: DocumentStream) -> Iterator[SentenceRecord]:
-        """The sentences of a document, as long as they take no more time, and no more text, than its file may."""
+        """Yield the sentences of a document within the limits for time and text of a file."""
         read = 0
 
         def parts(given: Iterator[Part] = stream.parts) -> Iterator[Part]:
@@ -129,10 +130,10 @@ class Feed:
 
         stream.parts = parts()
         made, looked = 0, time.perf_counter()
-        started = time.thread_time()  # of this thread alone: neither the reader's time nor the encoder's
+        started = time.thread_time()  # of this thread: without the time of reader and encoder
         for record in self._split(stream):
             made += len(record.text) + len(record.raw or "") + len(record.head or "")
-            now = time.perf_counter()  # a look at this clock costs less
+            now = time.perf_counter()  # this clock is cheaper to read
             spent = 0.0
             if now - looked > min(LOOK, self._seconds):
                 looked, spent = now, time.thread_time() - started
@@ -149,7 +150,7 @@ class Feed:
             yield record
 
     def _named(self, source: str, records: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
-        """A text that no rule of splitting was made for costs its own file, not the run."""
+        """Turn errors of splitting into a ReaderError, which skips the file and not the run."""
         try:
             yield from records
         except (RagWrightError, OSError):
@@ -160,7 +161,7 @@ class Feed:
             ) from error
 
     def documents(self, documents: Sequence[Document]) -> Iterator[Event]:
-        """LlamaIndex Documents, by their ids."""
+        """Yield the events of LlamaIndex Documents, by their ids."""
         for document in documents:
             source = valid(str(document.metadata.get("source", document.doc_id)))
             self._notify(source, len(documents))
@@ -190,7 +191,7 @@ class Feed:
                     yield End(task)
 
     def nodes(self, nodes: Sequence[TextNode]) -> Iterator[Event]:
-        """Nodes of any node parser, by the documents they come from."""
+        """Yield the events of nodes of any node parser, by their documents."""
         by_document: dict[str, list[TextNode]] = {}
         for node in nodes:
             by_document.setdefault(node.ref_doc_id or node.node_id, []).append(node)
@@ -217,7 +218,7 @@ class Feed:
                 yield End(task)
 
     def _task(self, doc_id: str, source: str, content: str) -> Task | None:
-        """None for what is there already."""
+        """Return the task for a Document; None if it is unchanged."""
         known = self._manifest.get(doc_id)
         if known and (known.content, known.recipe) == (content, self._recipe):
             self._report.files.append(FileReport(source, "unchanged", sentences=known.sentences))
@@ -230,7 +231,7 @@ class Feed:
         if entry.doc_id in self._seen:
             raise SourceError(
                 f"the document id {entry.doc_id!r} comes twice in one run",
-                remedy="give each Document an id of its own (Document(id_=...))",
+                remedy="give each Document a unique id (Document(id_=...))",
             )
         self._seen.add(entry.doc_id)
         writing = task.documents[entry.doc_id] = Writing(entry)
@@ -251,17 +252,17 @@ class Feed:
 
 
 def _valid(record: SentenceRecord) -> SentenceRecord:
-    """Readers hand out whole characters; a user's own Documents and nodes may not. Metadata is mended when stored."""
+    """Replace lone surrogates, which users' Documents and nodes may have; metadata is corrected when stored."""
     if not half_characters(record.text + record.after):
         return record
     return replace(record, text=valid(record.text), after=valid(record.after))
 
 
 def _moved(job: ReadJob) -> str | None:
-    """Why the file cannot be trusted: it is not what it was when reading began."""
+    """Return why a file cannot be trusted: it changed while it was read; None if it did not."""
     found = job.found
     try:
-        status = os.stat(found.path)  # noqa: PTH116 - the name may be no UTF-8
+        status = os.stat(found.path)  # noqa: PTH116 - the name need not be UTF-8
     except OSError:
         return f"{found.source} vanished while it was read; run again"
     if (status.st_size, changed_at(status)) != (found.size, found.mtime_ns):
@@ -270,14 +271,14 @@ def _moved(job: ReadJob) -> str | None:
 
 
 def _json(value: dict[str, object]) -> str:
-    """What a user has put into metadata, as it will be stored.
+    """Return a user's metadata as they will be stored.
 
     Raises:
-        StoreError: it has no JSON form.
+        StoreError: they have no JSON form.
     """
     try:
         return json.dumps(plain_json(value), sort_keys=True)
-    except (RecursionError, ValueError, TypeError) as error:  # it holds itself, or what cannot be shown
+    except (RecursionError, ValueError, TypeError) as error:  # it contains itself, or something without a text form
         raise StoreError(
             f"its metadata has no JSON form ({type(error).__name__})", remedy="make it text, numbers, lists and dicts"
         ) from error

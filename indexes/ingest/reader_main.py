@@ -1,6 +1,6 @@
-"""The reader's own process: paths in, Documents out, as frames of JSON over a pipe (never pickle: files are foreign).
+"""The reader's process: receives paths and returns Documents, as JSON over a pipe (not pickle: files are foreign).
 
-Started by ``indexes.ingest.reader_process``. It dies with its parent, ignores Ctrl-C (the parent decides), and its
+Started by ``indexes.ingest.reader_process``. It dies with its parent, ignores Ctrl-C (the parent handles it), and its
 memory is limited.
 """
 
@@ -19,20 +19,20 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-TEXT = b"="  # begins a frame of text; all others are JSON
-BUSY_SHARE = 2  # a worker that holds more than limit / BUSY_SHARE after a file makes place for a fresh one
+TEXT = b"="  # first byte of a frame of text; all others are JSON
+BUSY_SHARE = 2  # a worker with more than limit / BUSY_SHARE of memory after a file is replaced by a new one
 
 
 def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, parent: int) -> None:
-    """Serve until the parent closes the pipe. ``reader`` is "module:function"."""
+    """Serve requests until the parent closes the pipe. ``reader`` is "module:function"."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - libraries that print
+    sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for libraries that print
     _import_schema_alone()
     from indexes.settings.sections import ReadSettings
 
     module, _, name = reader.partition(":")
-    read_file = getattr(import_module(module), name)  # heavy: before the limit, which is for what files need
+    read_file = getattr(import_module(module), name)  # a heavy import: before the memory limit, which is for files
 
     settings = ReadSettings.model_validate_json(settings_json)
     base = _limit_memory(memory_mb)
@@ -48,13 +48,13 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
 
 
 def _import_schema_alone() -> None:
-    """Let ``llama_index.core.schema`` be imported without the 800 modules that ``llama_index.core`` imports.
+    """Allow importing ``llama_index.core.schema`` without the 800 modules that ``llama_index.core`` imports.
 
-    Readers need ``Document`` only. A worker's start costs 0.7 s of CPU time this way, and 2.5 s otherwise.
+    Readers only need ``Document``. Starting a worker costs 0.7 s of CPU time this way, instead of 2.5 s.
     """
     spec = find_spec("llama_index.core")
     if spec is not None and spec.name not in sys.modules:
-        sys.modules[spec.name] = module_from_spec(spec)  # not executed: its submodules are found, and nothing is run
+        sys.modules[spec.name] = module_from_spec(spec)  # not executed: submodules are found, but nothing runs
 
 
 def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, Any], memory_mb: int) -> None:
@@ -86,7 +86,7 @@ def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, A
 
 
 def _stored(name: Any, path: str, source: str) -> str:
-    """A name whose bytes are no UTF-8, as it is stored; what follows it (a member of a zip file) stays."""
+    """Return the stored form of a name that is not UTF-8; a member's name after it stays."""
     return str(name or source).replace(Path(path).as_posix(), source, 1) if path != source else str(name or source)
 
 
@@ -97,16 +97,16 @@ def _send(pipe: Connection, message: dict[str, Any]) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Linux: killed when the parent is, also in the midst of a reader that hangs."""
+    """Ask to be killed when the parent ends, even while a reader hangs (Linux only)."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # it died before that
             os._exit(0)
 
 
 def _limit_memory(megabytes: int) -> int:
-    """Limit the memory that the worker may add to what it has now; returns what it has (KiB), 0 where unknown."""
+    """Limit the memory that the worker may use in addition; return its current memory in KiB, 0 if unknown."""
     import resource
 
     base = _data_kib()

@@ -1,6 +1,6 @@
-"""Reading files in a process of its own, so that one that hangs, eats memory or crashes costs its file only.
+"""Read files in a child process, so that a reader that hangs, exhausts memory or crashes costs only its file.
 
-One worker lives for a whole run: starting it takes about a second, handing it a file well under a millisecond.
+One worker serves a whole run: starting it takes about a second, passing it a file well under a millisecond.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from indexes.readers.outline import Section
 from indexes.readers.stream import DocumentStream, Part
 from indexes.settings.sections import IngestSettings, ReadSettings
 
-START_SECONDS = 120.0  # imports on a busy machine; the time limit of files begins after them
+START_SECONDS = 120.0  # for imports on a busy machine; the time limit of files starts after them
 
 
 class ReaderWorker:
-    """Starts its process with the first file, and again after it had to be killed.
+    """Reads files in a process that is started for the first file, and again after it was killed.
 
     Args:
-        read: how files are read.
-        settings: time and memory that one file may take.
+        read: settings of reading.
+        settings: limits of time and memory per file.
         reader: "module:function", called as ``read_parts(path, settings=read, on_skip=...)``.
     """
 
@@ -49,22 +49,22 @@ class ReaderWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._ready = False
-        self._left = 0.0  # seconds that the present file may still take
+        self._left = 0.0  # seconds left for the current file
         self.restarts = 0
 
     def streams(
         self, found: FoundFile, on_skip: OnSkip = lambda name, reason: None
     ) -> Generator[DocumentStream, None, None]:
-        """The documents of one file, as ``readers.read_file`` gives them, each in parts. Close it when done.
+        """Yield the documents of a file, as from ``readers.read_file``, each in parts. Close it when done.
 
-        A document that was not walked to its end is passed over when the next is asked for.
+        The rest of a document is skipped when the next is requested.
 
         Args:
-            on_skip: called with each member of an archive that is not read, and why.
+            on_skip: called with each archive member that is not read, and the reason.
 
         Raises:
-            ReaderError: what the reader said; or it took too long, wanted too much memory, or crashed. The worker is
-                then killed, and the next file gets a fresh one. The parts of a document raise it too.
+            ReaderError: the reader's error; or it took too long, needed too much memory, or crashed, and the worker
+                was killed. The parts of a document raise it too.
         """
         pipe = self._started()
         done = False
@@ -118,7 +118,7 @@ class ReaderWorker:
             raise self._crashed(found) from error
 
     def _settle(self, found: FoundFile) -> None:
-        """After an error, or when the consumer stopped early: read on to the end of this file, or start anew."""
+        """After an error or an early stop, read to the end of this file, or replace the worker."""
         with contextlib.suppress(ReaderError, EOFError, OSError, ValueError):
             assert self._pipe is not None  # noqa: S101
             left = 0.5
@@ -131,7 +131,7 @@ class ReaderWorker:
         self.close()
 
     def _receive(self, pipe: Connection, found: FoundFile, left: float) -> tuple[bytes, float]:
-        """The next frame, and what is left of the time; only waiting for the reader counts."""
+        """Return the next frame and the remaining time; only waiting for the reader counts."""
         started = time.monotonic()
         if not pipe.poll(max(left, 0.0)):
             self.close()
@@ -158,7 +158,7 @@ class ReaderWorker:
         )
 
     def launch(self) -> None:
-        """Start the process without waiting for it: its imports can run beside the loading of the model."""
+        """Start the process without waiting, so that its imports run while the model is loaded."""
         if self._pipe is None:
             self._pipe = self._launched()
 
@@ -194,7 +194,7 @@ class ReaderWorker:
             f"import sys; sys.path[:] = {sys.path!r}; from indexes.ingest.reader_main import main; main(*{arguments!r})"
         )
         try:
-            # A fresh interpreter, not multiprocessing's: that would run the user's own script once more.
+            # A new interpreter, not multiprocessing, which would run the user's script again.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 pass_fds=[theirs.fileno()],
@@ -214,7 +214,7 @@ class ReaderWorker:
         return ours
 
     def close(self) -> None:
-        """End the process, also one that hangs."""
+        """End the process, even if it hangs."""
         pipe, self._pipe, self._ready = self._pipe, None, False
         process, self._process = self._process, None
         if pipe is not None:
@@ -234,7 +234,7 @@ class ReaderWorker:
 
 
 def _checked(message: dict[str, Any], found: FoundFile) -> dict[str, Any]:
-    """A message that is no error."""
+    """Return a message unless it is an error, which is raised."""
     if "memory" in message:
         raise ReaderError(
             f"'{found.source}' needs more than {message['memory']} MB of memory to be read",

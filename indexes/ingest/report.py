@@ -1,4 +1,4 @@
-"""What an ingest run says of itself: progress while it runs, and one report a file when it ends."""
+"""Progress of an ingest run, and its report with one entry per file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ STATUSES: tuple[Status, ...] = ("added", "updated", "moved", "unchanged", "dupli
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands.
+    """Progress of a run.
 
     Args:
-        files_total: files that were found; 0 while they are being counted.
-        sentences_done: stored so far.
+        files_total: files found; 0 while they are counted.
+        sentences_done: sentences stored so far.
         current: the file being read.
-        seconds: since the run began.
-        stopping: True once, when Ctrl-C was pressed: the run ends after the chunk it is at.
-        encoded: sentences that went through the model so far, those of unfinished files included.
-        expected: sentences that there will be in all, by the files read so far and the bytes of the others; None while
-            nothing is known.
-        files: what became of the files so far; it grows while the run goes on.
+        seconds: seconds since the start.
+        stopping: True once after Ctrl-C: the run ends after the current chunk.
+        encoded: sentences encoded so far, those of unfinished files included.
+        expected: estimated total number of sentences; None if unknown.
+        files: reports of the files so far; the list grows during the run.
     """
 
     files_done: int
@@ -43,14 +42,14 @@ class Progress:
 
 @dataclass(slots=True)
 class FileReport(Plain):
-    """What became of one file (or Document).
+    """Result for one file (or Document).
 
     Args:
-        status: "added", "updated", "moved" (renamed: nothing was read), "unchanged", "duplicate" (stored once, under
-            another file's name), "removed" (the file is gone, and so are its sentences), "skipped".
-        reason: why it was skipped, where its duplicate is stored, or what it was called before.
-        truncated: sentences longer than the encoder reads.
-        notes: what its reader had to say: pages without text, a guessed encoding.
+        status: "added", "updated", "moved" (renamed, not read), "unchanged", "duplicate" (stored once, under another
+            file), "removed" (the file is deleted, and so are its sentences), "skipped".
+        reason: why it was skipped, where its duplicate is stored, or its former name.
+        truncated: number of sentences longer than the encoder reads.
+        notes: notes of its reader: pages without text, a guessed encoding.
     """
 
     path: str
@@ -63,18 +62,18 @@ class FileReport(Plain):
 
 @dataclass(slots=True)
 class IngestReport:
-    """A run's result.
+    """Result of a run.
 
     Args:
-        files: one report a file that was to be read.
-        ignored: files inside folders that are of a kind we do not read, counted by suffix (".png": 10).
-        encoded: texts that the model encoded; the other sentences' vectors came from the encoding cache.
-        truncated: sentences longer than the encoder reads.
-        passed: sentences that went through the model or its cache so far, those of unfinished files included.
-        stages: stage -> seconds of wall time spent in it; stages run side by side.
-        dry_run: nothing was done, this is what would be.
-        erased: what became of texts that were deleted, in the files of the store; None where there were none.
-        graph: the collection's graph, where this run built it; ``no_graph`` says why it could not be.
+        files: one report per file of a readable format.
+        ignored: number of files in folders by suffix that are not read (".png": 10).
+        encoded: number of texts that the model encoded; other vectors came from the encoding cache.
+        truncated: number of sentences longer than the encoder reads.
+        passed: sentences encoded or taken from the cache so far, those of unfinished files included.
+        stages: stage -> seconds of wall time; stages run concurrently.
+        dry_run: whether nothing was done, and this is what would be.
+        erased: result of erasing deleted texts from the store's files; None if there were none.
+        graph: the collection's graph if this run built it; ``no_graph`` has the reason if it could not.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -121,7 +120,7 @@ class IngestReport:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: what was acknowledged is kept, and told in ``report``."""
+    """Ctrl-C during a run. Acknowledged documents are kept; ``report`` lists them."""
 
     def __init__(self, report: IngestReport) -> None:
         super().__init__("interrupted")

@@ -1,4 +1,4 @@
-"""One run of ingestion: recover, plan, read, encode, store; then copies, and files that are gone."""
+"""A run of ingestion: recover, plan, read, encode, store; then handle copies and deleted files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from indexes.readers.properties import day_of
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection
 
-ROUNDS = 5  # a copy of a copy of a file that changed: each round reads files whose owner is no more
+ROUNDS = 5  # for copies of copies of a changed file: each round reads files whose owner is deleted or changed
 
 
 def ingest(
@@ -56,22 +56,22 @@ def ingest(
     progress: Callable[[Progress], None] | None = None,
     spread: Spread | None = None,
 ) -> IngestReport:
-    """Read ``source`` into an existing collection; what is already there and unchanged is left alone.
+    """Read ``source`` into an existing collection. Unchanged files are skipped.
 
     Args:
         source: a file or folder, several of them, LlamaIndex Documents, or nodes.
         encoder: called when there is something to encode.
-        encoder_digest: of its fingerprint.
-        cache_folder: of the encoding cache; None: none is kept.
-        prune: remove documents whose files are gone from the given folders.
+        encoder_digest: digest of its fingerprint.
+        cache_folder: folder of the encoding cache; None: no cache.
+        prune: remove documents whose files were deleted from the given folders.
         progress: called after each chunk and before each file, from any thread.
-        spread: has files read elsewhere than in this process (``indexes.cluster``).
+        spread: reads files outside this process (``indexes.cluster``).
 
     Raises:
-        SourceError: a named path does not exist or is of no kind we read; or ``spread`` with what is not a path.
-        CollectionLockedError: another process is writing into the collection.
-        StoreError, EncoderError: the run cannot go on; what was acknowledged stays.
-        Interrupted: Ctrl-C; what was acknowledged stays.
+        SourceError: a named path does not exist or is of a format that is not read, or is not a path with ``spread``.
+        CollectionLockedError: another process is writing to the collection.
+        StoreError, EncoderError: the run cannot continue; acknowledged documents stay.
+        Interrupted: Ctrl-C; acknowledged documents stay.
     """
     if not isinstance(source, (str, Path)):
         source = list(source)  # type: ignore[assignment]
@@ -83,10 +83,10 @@ def ingest(
 def plan(
     source: Source, *, manifest: Manifest, encoder_digest: str, settings: IndexSettings, prune: bool = False
 ) -> IngestReport:
-    """What ``ingest`` would do, told from stat and content of the files. Nothing is written, no model is needed.
+    """Return what ``ingest`` would do, from stat and content of the files. Writes nothing and needs no model.
 
     Raises:
-        SourceError: as ``ingest``; or the source is not a path.
+        SourceError: as for ``ingest``, or the source is not a path.
     """
     report = IngestReport(dry_run=True)
     paths = _paths(source if isinstance(source, (str, Path)) else list(source))  # type: ignore[arg-type]
@@ -113,11 +113,11 @@ def open_roots(
     *,
     uploads: Path | None = None,
 ) -> Roots:
-    """The roots that a run over ``paths`` works with; the manifest follows a folder that was moved.
+    """Return the roots for a run over ``paths``; the manifest is updated for a moved folder.
 
     Args:
-        taken: labels that the collection records.
-        uploads: where a server keeps the files that were uploaded, in a folder for each collection.
+        taken: labels in the collection's record.
+        uploads: folder in which a server keeps uploaded files, in a folder per collection.
     """
     folders = [source_name(str(path.resolve())) for path in paths if path.is_dir()]
     for folder in folders:
@@ -134,7 +134,7 @@ def open_roots(
 
 
 def _uploaded_to(path: Path, uploads: Path) -> str | None:
-    """The collection's folder of uploads that a path lies in."""
+    """Return the collection's folder of uploads that contains a path."""
     place, root = path.resolve(), uploads.resolve()
     if root not in place.parents:
         return None
@@ -175,8 +175,8 @@ class _IngestRun:
             with self._stop:
                 self._everything(source, prune, worker)
         except BaseException as error:
-            # Half a document must not be found by who goes on in this process; where the reason for the failure
-            # stands in the way of that, the next run does it.
+            # A later search in this process must not find half a document; if the reason for the failure
+            # prevents that, the next run does it.
             with contextlib.suppress(RagWrightError):
                 recover(self._store, self._manifest, self._journal)
             if isinstance(error, KeyboardInterrupt):
@@ -238,12 +238,12 @@ class _IngestRun:
         remember_skipped(self._manifest, covers, rows)
 
     def _shape(self) -> dict[str, object]:
-        """What shaped the vectors, once it is the same for all documents."""
+        """Return the shape of the vectors, once it is the same for all documents."""
         same = all(entry.recipe == self._recipe for entry in self._manifest)
         return {SHAPE: vector_shape(self._settings)} if same else {}
 
     def _record_roots(self, taken: dict[str, str]) -> None:
-        """Labels are the collection's: another machine, or this one without its manifest, does not give them again."""
+        """Record labels in the collection, so that no other machine, nor a new manifest here, reuses them."""
         record = self._roots.record()
         if record != taken:
             self._store.set_record(roots=record)
@@ -281,10 +281,10 @@ class _IngestRun:
             notify=self._notify,
         )
 
-    # ---- after the files: what several of them have to do with each other ----
+    # ---- after the files: relations between files ----
 
     def _settle(self, planner: FilePlanner) -> list[str]:
-        """Stat of touched files, files that moved or are gone, copies; returns files that must be read after all."""
+        """Record touched, moved and deleted files and copies; return files that must be read after all."""
         for doc_id, _, mtime_ns in planner.touched:
             self._date(doc_id, mtime_ns)
         self._manifest.touch_many(planner.touched)
@@ -306,13 +306,13 @@ class _IngestRun:
         return again
 
     def _date(self, doc_id: str, mtime_ns: int) -> None:
-        """A file that was touched: its day changes, where the document has no date of its own."""
+        """Update the day of a touched file, if the document has no other date."""
         known = self._manifest.get(doc_id)
         if known is not None and day_of(known.mtime_ns) != day_of(mtime_ns):
             old, new = day_of(known.mtime_ns), day_of(mtime_ns)
             self._store.set_metadata(doc_id, {"last_modified_date": new}, where={"last_modified_date": old})
 
-    # ---- the model, when it is needed ----
+    # ---- the model, on demand ----
 
     def _splitter(self) -> Any:
         return build_splitter(self._settings.split, self._encoder())
@@ -324,18 +324,18 @@ class _IngestRun:
         if self._cache is None:
             limit = self._settings.ingest.cache_mb
             self._cache = cached(self._encoder(), self._cache_folder, limit_mb=limit)
-            self._encoded_before = self._cache.stats.encoded  # by other runs, of an encoder that brings its own
+            self._encoded_before = self._cache.stats.encoded  # by earlier runs, with an encoder that has its own cache
             self._check_lengths()
             note_passage_size(self._store, passage_size(self._settings, self._cache.max_tokens))
         return self._cache
 
     def _check_lengths(self) -> None:
-        """Refuse to put sentences read in passages where their vectors would lose their length, and so their rank."""
+        """Reject sentences read in passages for a collection in which their vectors would lose length, and so rank."""
         size = self._settings.split.passage
         if size and not self._store.keeps_lengths():
             name = self._store.record().get("of") or self._store.name
             raise StoreError(
-                f"collection {name!r} was made for sentences read by themselves, and split.passage is {size} now",
+                f"collection {name!r} was built for sentences without passages, but split.passage is {size} now",
                 remedy=f"move it first: rag ingest --reindex --collection {name}; sentences whose vectors are in the "
                 "encoding cache are not encoded again; or set split.passage to 0",
             )
@@ -343,9 +343,9 @@ class _IngestRun:
     def _finish(self) -> None:
         self._report.seconds = time.monotonic() - self._started
         try:
-            with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
+            with contextlib.suppress(RagWrightError):  # after an error, which is the one to report
                 if not self._manifest.unfinished():
-                    self._journal.clear()  # points of documents that were being collected
+                    self._journal.clear()  # points of unfinished documents
                 self._journal.close()
         finally:
             if self._cache is not None:
@@ -359,7 +359,7 @@ class _IngestRun:
     def _notify(self, *, stopping: bool = False) -> None:
         if self._progress is not None:
             done, stored = len(self._report.files), self._report.sentences_added
-            done = min(done, self._total) if self._total else done  # members of archives are reported too
+            done = min(done, self._total) if self._total else done  # members of archives count too
             seconds = time.monotonic() - self._started
             expected = self._expected()
             files, passed = self._report.files, self._report.passed
@@ -384,7 +384,7 @@ def _planner(
         roots,
         by_name=by_name,
         follow_links=settings.ingest.follow_links,
-        leave_out=settings.store.path.expanduser(),  # a store may lie in the folder that is read
+        leave_out=settings.store.path.expanduser(),  # the store may be in a folder that is read
         notify=notify,
     )
 

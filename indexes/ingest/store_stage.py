@@ -1,4 +1,4 @@
-"""Writer: encoded chunks into the collection, each document whole, and acknowledged when it is on the disk."""
+"""Writer: store encoded chunks, each document completely, and acknowledge it when it is on the disk."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from indexes.store.collection import Collection
 
 @dataclass(slots=True)
 class Chunk:
-    """Sentences that are encoded together; ``ends`` are (number of pairs before it, end).
+    """Sentences that are encoded together.
 
     Args:
-        places: the sparse vector of the words of each sentence's place, filled when they are encoded.
+        ends: (number of sentences before it, end) of each task that ends in the chunk.
+        places: sparse vectors of the words of each sentence's place, set by encoding.
     """
 
     pairs: list[tuple[Task, SentenceRecord]] = field(default_factory=list)
@@ -33,9 +34,9 @@ class Chunk:
 
 
 class Writer:
-    """Takes encoded chunks in order. Belongs to one thread.
+    """Stores encoded chunks in order. Not thread-safe.
 
-    Memory is that of a chunk: the points of a longer document wait in the journal until it is complete.
+    At most one chunk is in memory: the points of a longer document wait in the journal until it is complete.
     """
 
     def __init__(
@@ -56,10 +57,14 @@ class Writer:
         return self._make_pooler()
 
     def write(self, chunk: Chunk, encoded: Encoded | None) -> None:
-        """Stage the chunk's points; store and acknowledge what ended in it. ``encoded`` is None without sentences."""
+        """Stage the points of a chunk; store and acknowledge the tasks that end in it.
+
+        Args:
+            encoded: vectors of the chunk; None for a chunk without sentences.
+        """
         if encoded is not None:
             self._take(chunk, encoded)
-        elif "_pooler" in self.__dict__:  # the last sentences of a document may end a chunk, its end stands in the next
+        elif "_pooler" in self.__dict__:  # a document's last sentences may be in one chunk, its end in the next
             self._stage(self._pooler.finish())
         self._finish([end for _, end in chunk.ends])
         for doc_id, writing in self._open.items():  # longer than a chunk
@@ -99,7 +104,7 @@ class Writer:
             writing.sums.add_many(points)
 
     def _finish(self, ends: list[End]) -> None:
-        """Documents that are new and whole in memory go in together; others by way of the journal, one by one."""
+        """Store new documents that are in memory together; others one by one through the journal."""
         tasks = [end.task for end in ends if end.reason is None]
         for end in ends:
             if end.reason is not None:
@@ -133,11 +138,11 @@ class Writer:
             self._acknowledge(task)
 
     def _is_there(self, writing: Writing) -> bool:
-        """Points of a document that the manifest does not know: it was lost, or another program stored them."""
+        """Return whether the collection has points of a document missing from the manifest, which may be lost."""
         return self._had_points and self._store.count(writing.entry.doc_id) > 0
 
     def _legacy(self, task: Task) -> list[str]:
-        """Ids of version 0.1.0 under which the collection still holds a file that the manifest does not know."""
+        """Return the ids of version 0.1.0 under which the collection has a file that is missing from the manifest."""
         if not self._had_points or task.known:
             return []
         ids = {writing.legacy for writing in task.documents.values()} - {"", *task.documents}

@@ -1,4 +1,4 @@
-"""What of the settings shapes the vectors of given sentences, besides the model: kept in the collection's record."""
+"""The settings besides the model that shape the vectors of given sentences, kept in the collection's record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHAPE = "shape"  # in a collection's record: ``vector_shape`` of what filled it
 
 
 def vector_shape(settings: IndexSettings) -> dict[str, object]:
-    """Return what of the settings shapes the vectors of given sentences, as a collection records it."""
+    """Return the settings that shape the vectors of given sentences, as recorded in a collection."""
     split, sparse = settings.split, settings.sparse
     shape: dict[str, object] = {
         "sparse.window": sparse.window,
@@ -25,15 +25,15 @@ def vector_shape(settings: IndexSettings) -> dict[str, object]:
         shape["split.dense_context_of"] = split.dense_context_of
     if split.passage:
         shape["split.passage_reading"] = split.passage_reading
-        shape["lengths"] = "kept"  # before 0.2.0 was done, a mean of two vectors was brought to length 1
+        shape["lengths"] = "kept"  # before 0.2.0 the mean of two vectors was normalised
     return shape
 
 
 def other_shape(record: dict[str, Any], settings: IndexSettings) -> list[str]:
-    """Say what a collection's vectors were made with, where the settings have it otherwise.
+    """Return the settings with which a collection's vectors were made, if they differ from the current ones.
 
     Args:
-        record: what the collection says of itself; one that does not say this had neither places nor passages.
+        record: the collection's record; without this entry, it had neither places nor passages.
     """
     here, there = vector_shape(settings), record.get(SHAPE)
     if not isinstance(there, dict):

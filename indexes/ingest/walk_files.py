@@ -1,6 +1,6 @@
 # ruff: noqa: PTH116, PTH119, PTH122
-# Path objects cost more than the stat itself, and names may be no UTF-8.
-"""The files that a run is to look at: stat and name only, every surprise of a file system reported."""
+# Path objects cost more than the stat itself, and names need not be UTF-8.
+"""Find the files of a run by name and stat; everything unusual in the file system is reported."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from indexes.readers import SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    r"""A file to be looked at.
+    r"""A file to consider.
 
     Args:
-        path: as the operating system takes it, links resolved.
-        source: ``path`` as text that can be stored: bytes that are no UTF-8 are written ``\\xe9``.
+        path: path for the operating system, links resolved.
+        source: ``path`` as text that can be stored; bytes that are not UTF-8 become ``\xe9``.
     """
 
     path: str
@@ -35,7 +35,11 @@ class FoundFile:
 
 
 def source_name(path: str) -> str:
-    """A path as text that a store and a JSON file can hold; Chinese and other UTF-8 names stay as they are."""
+    """Return a path as text for a store or a JSON file; UTF-8 names, such as Chinese ones, are unchanged.
+
+    >>> source_name("docs/手册.md")
+    'docs/手册.md'
+    """
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -44,25 +48,25 @@ def source_name(path: str) -> str:
 
 
 def changed_at(status: os.stat_result) -> int:
-    """Return the time of the last change in ns, as 64 bits hold it: dates after 2262 (a clock gone wrong) wrap around.
+    """Return the time of the last change in ns as 64 bits; dates after 2262 (from a wrong clock) wrap around.
 
-    Never 0, which stands for what is not a file.
+    Never 0, which stands for Documents and nodes.
     """
     return (status.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63) or 1
 
 
 class FileWalk:
-    """The readable files among ``paths`` and in the folders among them, each once, sorted within a folder.
+    """Iterates over the readable files in ``paths`` and their sub-folders, each once, sorted within a folder.
 
-    Hidden files and folders inside a folder are left out. Links are resolved, so that a file has one name; links that
-    lead out of the given folders are reported and not followed.
+    Hidden files and folders inside a folder are left out. Links are resolved, so that a file has one name; links out of
+    the given folders are reported and not followed.
 
     Args:
         paths: files and folders.
-        on_skip: called with a path and the reason why it is not read.
-        on_ignored: called with a kind (".png") of files that no reader is for.
-        follow_links: links that lead out of the given folders are followed.
-        leave_out: a folder within those given that is passed over: the store itself.
+        on_skip: called with a path that is not read, and the reason.
+        on_ignored: called with the kind (".png") of a file without a reader.
+        follow_links: follow links out of the given folders.
+        leave_out: folder to leave out: the store itself.
 
     Raises:
         SourceError: a path does not exist, or a named file is of a format that is not read.
@@ -105,7 +109,7 @@ class FileWalk:
             yield from self._folder(folder)
 
     def covers(self, path: str) -> bool:
-        """True for a path that is one of the given ones or lies in one."""
+        """Return whether a path is one of the given paths or in one of them."""
         return path in self.files or any(path.startswith(folder.rstrip("/") + "/") for folder in self.folders)
 
     def _folder(self, folder: str) -> Iterator[FoundFile]:
@@ -164,16 +168,16 @@ class FileWalk:
         elif not folder:
             yield from self._file(target, status)
         elif self.covers(target) or target in self.folders:
-            self._on_ignored("links to folders read anyway")  # a circle, too, ends here
+            self._on_ignored("links to folders read anyway")  # this also ends circles
         else:
             yield from self._folder(target)
 
 
 def _named(path: Path) -> tuple[bool, str]:
-    """Whether a path that the user names is a folder, and where it leads.
+    """Return whether a path named by the user is a folder, and its resolved form.
 
     Raises:
-        SourceError: nothing is there, or it may not be looked at.
+        SourceError: it does not exist, or is not accessible.
     """
     shown = source_name(str(path))
     try:

@@ -1,1 +1,1 @@
-"""Reindex: move a collection to another model beside the one in use, then switch."""
+"""Reindex: encode a collection with another model beside the one in use, then switch."""

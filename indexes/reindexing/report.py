@@ -1,4 +1,4 @@
-"""What a reindex says of itself."""
+"""The report of a reindex."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 @dataclass(slots=True)
 class ReindexReport:
-    """A run's result.
+    """Result of a reindex.
 
     Args:
         collection: the name.
-        old, new: the collections behind it, before and now; ``new`` is None where there was nothing to do.
+        old, new: the collections behind the name before and now; ``new`` is None if there was nothing to do.
         old_model, new_model: names of the models.
-        needed: False where the model of the settings filled the collection already.
-        resumed: an earlier run had begun, and this one went on.
-        documents, sentences: in the collection; ``documents_done`` of them stood in the new generation already.
-        encoded: texts that the model encoded; the other sentences' vectors came from the encoding cache.
+        needed: False if the collection was already built with the model of the settings.
+        resumed: whether this run continued an earlier one.
+        documents, sentences: numbers in the collection; ``documents_done`` were in the new generation before.
+        encoded: texts that the model encoded; other vectors came from the encoding cache.
         truncated: sentences longer than the new model reads; the next ingest of their files splits them.
-        removed: collections that were deleted.
-        kept: those that are still there beside the one in use.
+        removed: deleted collections.
+        kept: collections that remain beside the one in use.
         notes: what could not be removed, and why.
     """
 
@@ -47,5 +47,9 @@ class ReindexReport:
 
 
 def model_of(record: dict[str, Any]) -> str:
-    """The name of the model that filled a collection, from its record."""
+    """Return the name of the model that filled a collection, from its record.
+
+    >>> model_of({"fingerprint": {"model": "BAAI/bge-m3"}})
+    'BAAI/bge-m3'
+    """
     return str((record.get("fingerprint") or {}).get("model") or "not recorded")

@@ -1,9 +1,9 @@
-"""Reindex: a collection moves to another model beside the one in use, and switches when it is done.
+"""Reindex: encode a collection with another model into a new generation, then switch to it.
 
-Every sentence is stored with its text, so the files are not needed: the stored sentences are encoded again, with the
-model of the settings, into a new generation (``indexes.store.generations``). The old one answers
-all the while; then the name is switched in one step. Documents are acknowledged one by one in the new generation's
-own manifest, so that a run that was killed goes on where it was.
+Every sentence is stored with its text, so the files are not needed: the stored sentences are encoded with the model of
+the settings into a new generation (``indexes.store.generations``). The old one serves searches meanwhile; then the name
+is switched atomically. Documents are acknowledged one by one in the new generation's manifest, so that a killed run can
+be continued.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from indexes.store.engine import Engine
 from indexes.store.generations import READY, Generation, Generations, base_name
 from indexes.store.upkeep.graph import optimize_if_due
 
-FRESH_BYTES = 64 << 20  # disk that an empty embedded collection takes
+FRESH_BYTES = 64 << 20  # disk space of an empty embedded collection
 
 
 def reindex(
@@ -64,25 +64,25 @@ def reindex(
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> ReindexReport:
-    """Move a collection to the model of the settings; the old model's vectors answer until all is done.
+    """Move a collection to the model of the settings; the old vectors serve searches until it is done.
 
-    Where that model filled the collection already, nothing is encoded; what an earlier run kept or left unfinished is
-    removed. While it runs, nothing can be written into the collection.
+    If the collection already has that model, nothing is encoded, and generations that earlier runs kept or left
+    unfinished are removed. The collection cannot be written meanwhile.
 
     Args:
-        collection: its name.
-        settings: default: what rag.toml, ``RAG_*`` variables and the profile say. Their encoder is the new one.
+        collection: name of the collection.
+        settings: default: from rag.toml, ``RAG_*`` variables and the profile. Their encoder is the new one.
         encoder: the new embedding model, already loaded.
         client: a Qdrant client to use instead of ``settings.store``; it stays open.
-        keep_old: leave the old vectors: whoever opens the collection with the old model still gets them.
-        dry_run: only say what would be done. The model is loaded, to be compared.
-        progress: called now and then with a ``Progress`` (its files are documents), from any thread.
+        keep_old: keep the old vectors, for users who open the collection with the old model.
+        dry_run: only report what would be done. The model is loaded for comparison.
+        progress: called from time to time with a ``Progress`` (its files are documents), from any thread.
 
     Raises:
-        CollectionNotFoundError: there is none of that name.
+        CollectionNotFoundError: the collection does not exist.
         CollectionLockedError: another process is writing, or (embedded engine) keeps it open for more than 10 s.
-        DiskSpaceError: embedded engine: both will not fit on the disk.
-        StoreError, EncoderError: the run cannot go on; the old collection is as it was, and the next run goes on.
+        DiskSpaceError: embedded engine: old and new do not fit on the disk.
+        StoreError, EncoderError: the run cannot continue; the old collection is unchanged, the next run continues.
         Interrupted: Ctrl-C; likewise.
     """
     settings = settings or load(IndexSettings).settings
@@ -111,7 +111,7 @@ class _Reindex:
         self._store = Collection(engine, self._generations.current())
         self._old = self._store.name
         self._started = time.monotonic()
-        self._report = IngestReport()  # of the pipeline
+        self._report = IngestReport()  # for the pipeline
         self._total, self._before, self._current = 0, 0, ""
         self._stop = pipeline.Stop(lambda: self._notify(stopping=True))
 
@@ -120,7 +120,7 @@ class _Reindex:
         old = there[self._old]
         if not old.digest:
             raise StoreError(
-                f"collection {self._name!r} does not say which model filled it, so it was not built by RagWright",
+                f"collection {self._name!r} does not record which model filled it, so it was not built by RagWright",
                 remedy="ingest its files into a collection of another name",
             )
         encoder = encoder or build_encoder(self._settings)
@@ -202,7 +202,7 @@ class _Reindex:
             stored.close()
 
     def _begun(self, there: list[Generation], digest: str) -> str | None:
-        """A generation that this model began to fill, or had filled before the name moved on."""
+        """Return a generation that this model began to fill, or filled before the name was switched."""
         found = [
             item
             for item in there
@@ -259,7 +259,7 @@ class _Reindex:
             raise Interrupted(self._report)
         cut = {entry.doc_id: entry.truncated for entry in manifest if entry.truncated}
         report.truncated = sum(cut.values())
-        manifest.read_again(cut)  # the next ingest splits their files for this model
+        manifest.read_again(cut)  # the next ingest splits these files for this model
 
     def _events(self, todo: list[Entry], manifest: Manifest, stored: StoredSentences) -> Iterator[Event]:
         for entry in todo:
@@ -271,10 +271,10 @@ class _Reindex:
                 yield Records(task, records)
             yield End(task)
 
-    # ---- what is left behind ----
+    # ---- cleaning up ----
 
     def _clear(self, report: ReindexReport, keep_old: bool) -> None:
-        """Away with the generations that the name does not stand for; the first one last, whose name it is."""
+        """Delete the generations to which the name does not refer; the first one, which has the name itself, last."""
         for found in reversed(self._generations.superseded()):
             if keep_old and found.state == READY:
                 continue
@@ -285,15 +285,15 @@ class _Reindex:
                 report.removed.append(found.collection)
             except CollectionLockedError as error:
                 report.notes.append(f"{error.what}: its old vectors are removed by the next 'rag ingest --reindex'")
-        # What a run left that was killed between two of these steps.
+        # Remains of a run that was killed between two of these steps.
         self._generations.keep_name()
         for collection in self._generations.former_names():
             remove_manifest(self._manifest_path(collection))
 
-    # ---- the old collection, for a moment ----
+    # ---- brief use of the old collection ----
 
     def _briefly(self, store: Collection) -> AbstractContextManager[None]:
-        """Wait for another process's short search, and let it wait meanwhile; a client handed in stays open."""
+        """Wait for another process's short search, and make it wait meanwhile; a client passed in stays open."""
         return nullcontext() if self._shared else store.briefly()
 
     def _check_disk(self, old: Generation, encoder: Encoder) -> None:
@@ -305,7 +305,7 @@ class _Reindex:
         needed = FRESH_BYTES + int(2 * size * ratio) + self._store.count() * 4 * encoder.dim
         check_disk(folder.parent, min_free_mb=self._settings.store.min_free_mb, needed_bytes=needed)
 
-    # ---- small things ----
+    # ---- helpers ----
 
     def _manifest_path(self, collection: str) -> Path | str:
         return manifest_path(self._settings.store, collection, shared_client=self._shared)
@@ -339,11 +339,11 @@ class _Reindex:
 
 
 def _todo(before: Manifest, manifest: Manifest, stored: StoredSentences, recipes: tuple[str, str]) -> list[Entry]:
-    """The documents that are not in the new generation as they are in the old one; copies are noted on the way.
+    """Return the documents that the new generation lacks or has in another version; copies are recorded too.
 
     Args:
-        recipes: of the settings, with the old model and with the new one. A document that was read by other settings
-            gets a recipe of neither, so that the next ingest reads its file again, as it would have.
+        recipes: recipes of the settings with the old and with the new model. A document that was read with other
+            settings gets neither, so that the next ingest reads its file again, as it would have.
     """
     moved = {copy.source for copy in set(before.copies()) ^ set(manifest.copies())}
     manifest.forget_copies([copy.path for copy in manifest.copies()])
@@ -355,7 +355,7 @@ def _todo(before: Manifest, manifest: Manifest, stored: StoredSentences, recipes
     todo = []
     for doc_id, document in sorted(stored.documents.items()):
         entry = old.get(doc_id)
-        if entry is None:  # stored by another machine, or with a client of its own: nothing tells whether it changed
+        if entry is None:  # stored by another machine or client: it is not known whether it changed
             todo.append(Entry(doc_id, document.source, "", ""))
             continue
         recipe = recipes[1] if entry.recipe == recipes[0] else f"reindexed {entry.recipe}".strip()

@@ -1,4 +1,4 @@
-"""A collection's sentences in one SQLite file, in reading order: the store gives them in the order of their ids."""
+"""The sentences of a collection in a SQLite file, in reading order; the store returns them in the order of ids."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ _SCHEMA = """
 DROP TABLE IF EXISTS sentences;
 CREATE TABLE sentences (doc_id TEXT NOT NULL, position INTEGER NOT NULL, payload TEXT NOT NULL);
 """
-PAGE = 1000  # points in one call to the store
+PAGE = 1000  # points per call to the store
 
 
 @dataclass(slots=True)
 class StoredDocument:
-    """Args: source: as its metadata says; sentences: their number; ids: sum of the point ids, as ``ids_digest``."""
+    """A document in the file.
+
+    Args:
+        source: source in its metadata.
+        sentences: number of sentences.
+        ids: sum of the point ids, as for ``ids_digest``.
+    """
 
     source: str
     sentences: int = 0
@@ -29,16 +35,16 @@ class StoredDocument:
 
 
 class StoredSentences:
-    """A copy of a collection's payloads, taken with ``take``, read back document by document.
+    """A copy of a collection's payloads, created by ``take`` and read back document by document.
 
     Args:
-        path: of the file; ``None``: in memory. What is there is overwritten.
+        path: the file, which is overwritten; None: in memory.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.documents: dict[str, StoredDocument] = {}
-        # A copy: after a crash it is taken anew.
+        # Only a copy: after a crash it is created again.
         self._db = Database(path, _SCHEMA, journal="OFF", synchronous="OFF", derived=True).open()
 
     def take(self, store: Collection, notify: Callable[[int], None] = lambda count: None) -> int:
@@ -48,7 +54,7 @@ class StoredSentences:
             rows = []
             for identity, payload in page:
                 if not payload.get("doc_id"):
-                    continue  # no sentence of ours; 'rag verify' tells of it
+                    continue  # not one of our sentences; 'rag verify' reports it
                 doc_id = str(payload["doc_id"])
                 source = str((payload.get("metadata") or {}).get("source", doc_id))
                 document = self.documents.setdefault(doc_id, StoredDocument(source))
@@ -62,7 +68,7 @@ class StoredSentences:
         return count
 
     def of(self, doc_id: str) -> Iterator[list[SentenceRecord]]:
-        """A document's sentences in order, a page at a time."""
+        """Yield a document's sentences in order, page by page."""
         last: tuple[int, int] = (-1, -1)
         while True:
             rows = self._db.rows(
@@ -76,5 +82,5 @@ class StoredSentences:
             yield [SentenceRecord.from_payload(json.loads(row[2])) for row in rows]
 
     def close(self) -> None:
-        """The file goes too."""
+        """Close and delete the file."""
         self._db.remove()

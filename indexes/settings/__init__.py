@@ -1,3 +1,3 @@
-"""Settings: the sections and their defaults, the loader that lays files, variables and arguments over them, and the
+"""Settings: the sections with their defaults, the loader for files, environment variables and arguments, and the
 built-in profiles.
 """

