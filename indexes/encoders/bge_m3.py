@@ -165,7 +165,7 @@ class BgeM3:
             yield positions, input_ids, mask, network(input_ids, mask)
 
     def _probe(self, network: Network, text: str) -> list[NDArray[np.float32]]:
-        """The dense vector of a text, and the weight of each of its tokens."""
+        """Return the dense vector of a text, and the weights of its tokens."""
         _, _, _, hidden = next(self._states(self._tokens([text])[0], network, ALONE))
         weights = self._head(hidden.float()).squeeze(-1).relu()
         return [hidden[0, 0].float().numpy(), weights[0].numpy()]

@@ -142,7 +142,7 @@ class Splade:
 
 
 def sparse_head(folder: Path) -> str:
-    """The class of the module that makes a model's vectors sparse; "" where it has none.
+    """Return the class of the module that makes a model's vectors sparse; "" if it has none.
 
     Without a list of modules, sentence-transformers makes a SPLADE model of a masked language model and puts an
     untrained autoencoder on anything else, as it does on dense models.
