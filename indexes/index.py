@@ -328,9 +328,9 @@ class Index:
 
         Args:
             top_k: nodes returned.
-            mode: "hybrid", "default" (dense only), "sparse" or "mmr" (dense, chosen for being unlike each other).
+            mode: "hybrid", "default" (dense only), "sparse" or "mmr" (dense, selected for diversity).
             alpha: weight of the dense leg in hybrid mode, 0 to 1.
-            options: passed on to LlamaIndex's VectorIndexRetriever (``filters``, ``doc_ids``, ...).
+            options: passed to LlamaIndex's VectorIndexRetriever (``filters``, ``doc_ids``, ...).
 
         For reranking, windows and HyDE use ``rag.build_retriever(index)``.
         """

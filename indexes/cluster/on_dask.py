@@ -137,7 +137,7 @@ def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> 
 
 
 def check_address(address: str) -> None:
-    """Raises SettingsError for an address that cannot be a scheduler's, or is of another machine and not by TLS."""
+    """Raise SettingsError for an address that cannot be a scheduler's, or is of another machine and not by TLS."""
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
         raise SettingsError(

@@ -173,7 +173,7 @@ def _jobs(bundle: Bundle, report: IngestReport) -> Iterator[ReadJob]:
 
 
 def _can_be_reached(item: Item, report: IngestReport) -> bool:
-    """False, with a line in the report, for a path that the planning machine has and this one has not."""
+    """Return whether a path exists on this machine too; if not, the report gets a line."""
     if os.path.exists(item.found.path):  # noqa: PTH110 - the name may be no UTF-8
         return True
     source = item.found.source

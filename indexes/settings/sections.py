@@ -185,7 +185,9 @@ class IngestSettings(SectionModel):
     file_timeout: float = Field(120.0, gt=0, description="time limit for reading one file, in seconds")
     file_memory_mb: int = Field(2048, ge=64, description="memory limit for reading one file, in MB")
     follow_links: bool = Field(False, description="follow links out of the given folders")
-    tls_ca_file: Path | None = Field(None, description="CA certificate of a Dask scheduler and its workers (--cluster tls://...)")
+    tls_ca_file: Path | None = Field(
+        None, description="CA certificate of a Dask scheduler and its workers (--cluster tls://...)"
+    )
     tls_cert: Path | None = Field(None, description="certificate of this machine for that scheduler")
     tls_key: Path | None = Field(None, description="file with the key of that certificate")
     cache_mb: int = Field(4096, ge=0, description="maximum size of the encoding cache in MB; 0: no cache")

@@ -1,9 +1,9 @@
-"""BERT's matrices laid out for one question at a time.
+"""BERT's matrices in a layout for single questions.
 
-A question has a dozen tokens, so its time is that of reading the weights, and of what each call of a library costs.
-"packed" lays the matrices out once as oneDNN wants them, which every call would do anew, and joins gelu to the product.
-"half" reads half of float32's bytes: weights of 16 bits, laid out once, and sums in float32. "int8" reads a quarter: 8
-bits a weight, with a scale of its own for each output (per channel), and the states rounded to 8 bits as they come.
+A question has about a dozen tokens, so its time is that of reading the weights, plus the overhead of library calls.
+"packed" converts the matrices once to oneDNN's layout, which otherwise happens in every call, and fuses gelu with the
+product. "half" reads half of the bytes: weights of 16 bits, converted once, with sums in float32. "int8" reads a
+quarter: weights of 8 bits with a scale per output channel, and states rounded to 8 bits on the fly.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     import torch
 
 Runtime = Literal["torch", "packed", "half", "int8"]
-MATRICES = ("joined", "out", "wide", "narrow")  # of a layer
-LARGEST = 127  # of 8 bits
-WORTH = 1_000_000  # weights: of a smaller network the calls take the time
+MATRICES = ("joined", "out", "wide", "narrow")  # matrices of a layer
+LARGEST = 127  # largest 8-bit value
+WORTH = 1_000_000  # weights; in smaller networks the calls dominate the time
 
 
 def weights_in_layers(network: Bert) -> int:
-    """Return the number of weights in the matrices that a packed network lays out anew."""
+    """Return the number of weights in the matrices that a packed network converts."""
     return sum(int(getattr(layer, name)[0].numel()) for layer in network.layers for name in MATRICES)
 
 
 def packed(network: Bert, runtime: Runtime) -> Bert:
-    """Return a network of the same tensors with its matrices laid out for single questions; "torch": as it is.
+    """Return a network with the same tensors and its matrices converted for single questions; "torch": unchanged.
 
     Raises:
-        RuntimeError, NotImplementedError, AttributeError: this build of torch has no such kernels.
+        RuntimeError, NotImplementedError, AttributeError: this build of torch lacks the kernels.
     """
     if runtime == "torch":
         return network

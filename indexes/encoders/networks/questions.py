@@ -1,4 +1,4 @@
-"""Which network reads single questions: the fastest of those that give the same vectors, measured once a machine."""
+"""Choose the network for single questions: the fastest that gives the same vectors, measured once per machine."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 N = TypeVar("N")
 FILE = "question_runtimes.json"  # in the user's cache
-ALONE = 1  # token budget of a batch: one question each, so that none depends on those beside it
-EQUAL = 0.999  # lowest cosine to the vectors of the network that reads sentences
-GAIN = 1.1  # times as fast, or it stays as it is
-SECONDS = 1.0  # of measuring, beside the first round
+ALONE = 1  # token budget of a batch: one question each, so that none depends on others
+EQUAL = 0.999  # lowest cosine to the vectors of the network for sentences
+GAIN = 1.1  # speed-up required to replace it
+SECONDS = 1.0  # time of measuring, after the first round
 ROUNDS = 5
-KERNELS = (RuntimeError, NotImplementedError, AttributeError)  # what torch raises where it was built without them
+KERNELS = (RuntimeError, NotImplementedError, AttributeError)  # raised by a torch built without the kernels
 PROBES = (
     "which model reads the pages",
     "How long may a visitor stay in the harbour after the ferry of 21:30 has left?",
@@ -47,11 +47,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """How a runtime read the probes.
+    """Measurement of a runtime with the probes.
 
     Args:
-        ms: a question, in milliseconds: the mean over the probes of each one's fastest reading.
-        cosine: the lowest, and the mean, of its vectors with those of the network that reads sentences.
+        ms: milliseconds per question: mean over the probes of the fastest run of each.
+        cosine: lowest and mean cosine of its vectors with those of the network for sentences.
     """
 
     runtime: str
@@ -61,19 +61,19 @@ class Measured:
 
 
 class QuestionNetwork(Generic[N]):
-    """The network that reads questions, chosen when the first one comes. Its caller holds the model's lock.
+    """The network for questions, chosen with the first one. The caller must hold the model's lock.
 
     Args:
-        wanted: ``encoder.question_runtime``; one that is named is made at once.
-        plain: what reads sentences.
-        bert: gives its network; None where that is not ours, or not on the processor.
-        by: what reads with another network.
-        read: the vectors of one question, dense and sparse.
-        model: for messages.
-        key: what a measurement is remembered under (``machine_key``).
+        wanted: ``encoder.question_runtime``; a runtime named there is created at once.
+        plain: the model for sentences.
+        bert: returns its network; None if it is not a ``Bert``, or not on the processor.
+        by: returns the model with another network.
+        read: returns the dense and sparse vectors of one question.
+        model: name for messages.
+        key: returns the key under which a measurement is stored (``machine_key``).
 
     Raises:
-        EncoderError: the runtime that is named does not run with this model, or on this machine.
+        EncoderError: the named runtime does not work with this model, or on this machine.
     """
 
     def __init__(
@@ -90,18 +90,17 @@ class QuestionNetwork(Generic[N]):
         self._wanted, self._plain, self._bert, self._by = wanted, plain, bert, by
         self._read, self._model, self._key = read, model, key
         self._chosen: N | None = None
-        self.runtime: Runtime | None = None  # the one in use; None where it is chosen at the first question
+        self.runtime: Runtime | None = None  # the one in use; None before the first question
         if wanted != "auto":
             self()
 
     @property
     def kind(self) -> str:
-        """The kind under which a question's vectors are cached: those of 8 bits by name, all others are equal."""
+        """Kind of cached questions: a separate one for 8 bits, the same for all others, whose vectors are equal."""
         return question_kind(self._wanted)
 
     def __call__(self, questions: int = 1) -> N:
-        """Return what reads so many questions; several are read faster in a batch, as sentences are, where vectors are
-        equal."""
+        """Return the model for a number of questions: several are faster in a batch, if the vectors are equal."""
         if questions > 1 and self.kind == question_kind("auto"):
             return self._plain
         if self._chosen is None:
@@ -147,7 +146,7 @@ class QuestionNetwork(Generic[N]):
 
 
 def question_kind(wanted: str) -> str:
-    """Return the kind of cached questions that a setting of ``encoder.question_runtime`` makes."""
+    """Return the kind of cached questions for a value of ``encoder.question_runtime``."""
     return "q:int8" if wanted == "int8" else "q"
 
 
@@ -158,13 +157,13 @@ def measure(
     probes: Sequence[str] = PROBES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Measured]:
-    """Read the probes by each runtime in turn; those that fail are left out.
+    """Measure each runtime with the probes; runtimes that fail are left out.
 
     Args:
         networks: "torch", and others to compare with it.
     """
     vectors: dict[Runtime, list[Sequence[NDArray[np.float32]]]] = {}
-    for runtime, network in networks.items():  # also the first use of each, which takes longer
+    for runtime, network in networks.items():  # also a warm-up: the first use takes longer
         with suppress(*KERNELS):
             vectors[runtime] = [read(network, probe) for probe in probes]
     best = {runtime: [float("inf")] * len(probes) for runtime in vectors}
@@ -189,7 +188,7 @@ def measure(
 
 
 def fastest(found: Sequence[Measured]) -> Runtime:
-    """Return the fastest runtime of equal quality, "torch" where no other gains enough."""
+    """Return the fastest runtime of equal quality; "torch" if no other gains enough."""
     plain = next(one for one in found if one.runtime == "torch")
     equal = [one for one in found if one.cosine >= EQUAL and one.ms * GAIN <= plain.ms]
     return _runtime(min(equal, key=lambda one: one.ms, default=plain).runtime)
@@ -200,7 +199,7 @@ def _runtime(name: str) -> Runtime:
 
 
 def machine_key(weights: str, dtype: torch.dtype) -> str:
-    """Return what a measurement holds for: these weights, in this format, with this torch on this machine."""
+    """Return the key of a measurement: weights, number format, version of torch and machine."""
     import torch
 
     parts = (weights, str(dtype).removeprefix("torch."), torch.__version__, torch.get_num_threads())
@@ -208,7 +207,7 @@ def machine_key(weights: str, dtype: torch.dtype) -> str:
 
 
 def remembered(key: str) -> list[Measured] | None:
-    """Return what was measured before; None where nothing was."""
+    """Return the stored measurement; None if there is none."""
     try:
         found = [Measured(**one) for one in _file()[key]]
     except (KeyError, TypeError, AttributeError):  # not there, or of another version
@@ -218,7 +217,7 @@ def remembered(key: str) -> list[Measured] | None:
 
 
 def remember(key: str, found: Sequence[Measured]) -> None:
-    """Keep a measurement; where the cache cannot be written, the next process measures again."""
+    """Store a measurement; if the cache cannot be written, the next process measures again."""
     with suppress(OSError):
         write_json(_path(), {**_file(), key: [asdict(one) for one in found]})
 
