@@ -79,7 +79,7 @@ class Worker:
         self._loading = threading.Lock()
 
     def encoder(self) -> Any:
-        """The model, with the face that the pipeline wants and no cache behind it.
+        """Return the model with the interface of the cache, without a cache.
 
         Raises:
             EncoderError: it cannot be loaded here.
