@@ -123,7 +123,7 @@ def test_rerankers_side_by_side_keep_their_runs(call: Call, lighthouse: Path, tm
     ]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["new-model", "old-model"]
     again = call("compare", *map(str, sorted((tmp_path / "runs").iterdir())))  # as the table's note says
-    assert again.exit_code == 0 and "relative" in again.stdout and "at most 1,000 a question" in again.stdout
+    assert again.exit_code == 0 and "relative" in again.stdout and "at most 1,000 per question" in again.stdout
     for model in models:  # one at a time they do not replace each other, and a repeat replaces itself
         one = ["--set", "rerank.provider=cross_encoder", "--set", f"rerank.model={model}"]
         assert call("rerank", str(lighthouse), *one).exit_code == 0
@@ -213,7 +213,7 @@ def test_a_dataset_over_an_index_of_ones_own(call: Call, lighthouse: Path, tmp_p
 def test_a_cache_that_cannot_be_made(call: Call, lighthouse: Path) -> None:
     result = call("run", str(lighthouse), "--cache", str(lighthouse / "corpus.jsonl" / "x"))
     assert result.exit_code == 2
-    assert "corpus.jsonl/x/embeddings cannot be made" in result.stderr
+    assert "corpus.jsonl/x/embeddings cannot be created" in result.stderr
     assert "--cache" in result.stderr
 
 
