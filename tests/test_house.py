@@ -80,10 +80,10 @@ WITH_EXAMPLES = {
     "eval/datasets": 0.35,
     "eval/finetune": 0.1,
     "eval/measure": 0.4,
-    "indexes/encoders": 0.2,
+    "indexes/encoders": 0.25,
     "indexes/nodes": 0.6,
     "indexes/readers": 0.4,
-    "indexes/store": 0.15,
+    "indexes/store": 0.18,
     "indexes/text": 0.7,
     "indexes/settings": 0.1,
 }

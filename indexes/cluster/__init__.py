@@ -1,1 +1,1 @@
-"""Ingestion by many processes or machines: the files of a run spread over workers, and what they did committed here."""
+"""Ingestion by several processes or machines: workers process the files, the driver commits the results."""

@@ -1,9 +1,9 @@
-"""The process that plans a run over many: it hands out bundles, commits their receipts, and deletes what is surplus.
+"""The driver of a run with several workers: it hands out bundles, commits their receipts, and deletes stale points.
 
-It alone writes the manifest. A document is ``writing`` there from before its bundle is handed out until its receipt is
-committed, so whatever a killed driver left half done is removed by the next run, and read again
-(``indexes.manifest.recovery``). Workers only add points whose ids are made of document and position: a bundle that is
-done twice, because a worker died or its answer was lost, leaves what it would have left done once.
+Only the driver writes the manifest. A document is ``writing`` there from before its bundle is handed out until its
+receipt is committed, so that the next run removes and rereads what a killed driver left
+(``indexes.manifest.recovery``). Workers only add points, with ids computed from document and position: a bundle that is
+processed twice, because a worker died or its answer was lost, gives the same result.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from indexes.manifest.recovery import remove_members
 from indexes.settings.sections import IndexSettings
 from indexes.store.upkeep import bulk
 
-# The seam: hand out bundles, and bring back what became of each, in any order. Another system than Dask needs no more.
+# The seam to Dask or another system: hand out bundles, and return the result of each, in any order.
 Distribute: TypeAlias = Callable[[Iterable[Bundle], Order], Iterator[Done]]
 
 
 def check_workers(workers: int | str, settings: IndexSettings, *, own_model: bool = False) -> None:
-    """Refuse what cannot be spread over processes.
+    """Reject settings that do not work with several processes.
 
     Args:
-        own_model: an encoder was handed in, which is in this process.
+        own_model: whether an encoder was passed in, which exists only in this process.
 
     Raises:
         SettingsError.
@@ -57,7 +57,7 @@ def check_workers(workers: int | str, settings: IndexSettings, *, own_model: boo
 
 
 def spread_over(workers: int | str, settings: IndexSettings) -> Spread:
-    """Return what ``indexes.ingest.run.ingest`` takes to have its files read by workers.
+    """Return the ``spread`` argument of ``indexes.ingest.run.ingest`` that lets workers read the files.
 
     Args:
         workers: a number of processes on this machine, or the address of a Dask scheduler ("tls://host:8786").
@@ -74,7 +74,7 @@ def spread_over(workers: int | str, settings: IndexSettings) -> Spread:
 
 @contextmanager
 def driving(desk: Desk, *, open_: Callable[[], AbstractContextManager[Distribute]]) -> Iterator[Read]:
-    """Drive a run: the function that reads jobs. Workers are started when there is a first job.
+    """Provide the function that reads jobs with workers, which are started for the first job.
 
     Args:
         open_: starts the workers.
@@ -96,16 +96,16 @@ class _Driver:
         )
 
     def read(self, jobs: Iterator[ReadJob]) -> None:
-        """Have these files read, encoded and stored; returns when all receipts are committed.
+        """Let workers read, encode and store these files; return when all receipts are committed.
 
         Raises:
-            RagWrightError: the store or the model failed, or the cluster did; what was committed stays.
+            RagWrightError: the store, the model or the cluster failed; committed documents stay.
         """
         first = next(jobs, None)
         if first is None or self._desk.stopped():
             return
         lost = self._round(bundles(self._items(chain([first], jobs))))
-        # What ended its workers, or holds a text that no model reads, is one file of a bundle: each by itself now.
+        # One file of a bundle ended the workers or cannot be encoded: try each file by itself.
         for (item,), why in self._round((item,) for bundle, _ in lost for item in bundle):
             self._give_up(item, why)
 
@@ -133,7 +133,7 @@ class _Driver:
             self._desk.notify()
         refused = next((why for _, why in lost if isinstance(why, TextError)), None)
         if refused is not None and not self._desk.report.passed:
-            raise refused  # not one text was encoded: it is the model, and not the texts
+            raise refused  # no text was encoded: the model is at fault
         return lost
 
     def _items(self, jobs: Iterator[ReadJob]) -> Iterator[Item]:
@@ -148,7 +148,7 @@ class _Driver:
             yield Item(job.found, place.doc_id, job.content, tuple(job.known), tuple(lies_in), copies)
 
     def _noted(self, given: Iterable[Bundle]) -> Iterator[Bundle]:
-        """Each bundle, after the manifest has noted that its documents are about to be touched."""
+        """Yield each bundle after recording in the manifest that its documents are about to be written."""
         for bundle in given:
             if self._desk.stopped():
                 return
@@ -161,12 +161,12 @@ class _Driver:
             yield bundle
 
     def _commit(self, bundle: Bundle, receipt: Receipt) -> None:
-        """Everything of it is in the collection: delete what is surplus, then acknowledge."""
+        """Commit a bundle that is in the collection: delete stale points, then acknowledge."""
         store, manifest, report = self._desk.store, self._desk.manifest, self._desk.report
         new = {entry.doc_id: entry for entry in receipt.entries}
         stale = set(receipt.stale)
         known = {entry.doc_id: entry for item in bundle for entry in item.known}
-        # Of a file that could not be read: what was there of it stays.
+        # For an unreadable file the old points stay.
         kept = [entry for doc_id, entry in known.items() if doc_id not in new and doc_id not in stale]
         written = [*new.values(), *kept]
         manifest.begin(written, stale, receipt.faults)
@@ -188,7 +188,7 @@ class _Driver:
         report.encoded += receipt.encoded
 
     def _give_up(self, item: Item, why: Lost | TextError) -> None:
-        """Report a file that cannot be stored. Nobody knows how much of it was written: nothing of it stays."""
+        """Report a file that cannot be stored and remove it, as it is unknown how much of it was written."""
         store, manifest = self._desk.store, self._desk.manifest
         known = [entry.doc_id for entry in item.known]
         for doc_id in (item.doc_id, *known):

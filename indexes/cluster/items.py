@@ -1,4 +1,4 @@
-"""What travels between the process that plans a run and its workers: files out, receipts back.
+"""Messages between the driver of a run and its workers: files out, receipts back.
 
 A worker gets names and hashes, never the content of a file: it reads the same path itself.
 """
@@ -14,20 +14,20 @@ from indexes.ingest.walk_files import FoundFile
 from indexes.manifest.manifest import Copy, Entry
 from indexes.manifest.roots import Root
 
-FILES = 32  # in one bundle: so many small ones share the batches of the model
-BYTES = 256 << 10  # and no more than this, unless one file alone is larger: a worker that dies costs a bundle
+FILES = 32  # files per bundle, so that small files share batches of the model
+BYTES = 256 << 10  # bytes per bundle, unless one file is larger: a dying worker costs a bundle
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file to be read, encoded and stored.
+    """A file to read, encode and store.
 
     Args:
-        doc_id: of the file; members of an archive have it before their own names.
+        doc_id: id of the file, which precedes the names of an archive's members.
         content: hash of its bytes.
-        known: documents that the collection has of it.
-        roots: those that the file and its ``copies`` lie in, of which their ids are made.
-        copies: files with the same content, which are stored under this one.
+        known: its documents in the collection.
+        roots: roots of the file and its ``copies``, of which their ids are made.
+        copies: files with the same content, stored under this one.
     """
 
     found: FoundFile
@@ -43,12 +43,12 @@ Bundle: TypeAlias = tuple[Item, ...]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is the same for all bundles of a run.
+    """The part that is the same for all bundles of a run.
 
     Args:
-        run: the run's mark in the collection's record: workers of an earlier run stop writing when it changes.
-        settings: ``IndexSettings`` as JSON; keys are named there by their environment variables and not held.
-        digest: of the fingerprint of the model that fills the collection.
+        run: mark of the run in the collection's record; workers of an earlier run stop writing when it changes.
+        settings: ``IndexSettings`` as JSON; it names the environment variables of keys, not the keys.
+        digest: digest of the fingerprint of the collection's model.
     """
 
     run: str
@@ -60,15 +60,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a worker has done with a bundle. All points of ``entries`` are in the collection; nothing was deleted there.
+    """A worker's result for a bundle. All points of ``entries`` are in the collection; nothing was deleted there.
 
     Args:
-        entries: the documents that are stored now.
-        report: what became of each file.
-        surplus: ids of points stored under these documents that are not theirs any more.
-        stale: documents that are no more.
-        faults: archive -> (member, why it could not be read).
-        encoded: texts that went through the model.
+        entries: documents that are stored now.
+        report: result for each file.
+        surplus: ids of stale points of these documents.
+        stale: documents that no longer exist.
+        faults: archive -> (member, reason why it cannot be read).
+        encoded: number of texts that the model encoded.
     """
 
     entries: tuple[Entry, ...]
@@ -81,10 +81,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A bundle that ended every worker it was given to.
+    """A bundle that ended all workers that tried it.
 
     Args:
-        why: a phrase for the message, such as "it ended 4 workers".
+        why: phrase for the message, such as "it ended 4 workers".
     """
 
     why: str
@@ -94,7 +94,7 @@ Done: TypeAlias = tuple[Bundle, Receipt | Lost | Exception]
 
 
 def bundles(items: Iterable[Item]) -> Iterator[Bundle]:
-    """Yield items in the same order, some of them together."""
+    """Group items into bundles, in order."""
     held: list[Item] = []
     size = 0
     for item in items:

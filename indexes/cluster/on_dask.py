@@ -1,7 +1,7 @@
-"""Bundles over the workers of Dask: processes on this machine, or those of a scheduler's cluster.
+"""Distribute bundles over the workers of Dask: processes on this machine, or those of a scheduler's cluster.
 
-Dask's messages are pickles, so whoever may speak to a scheduler may run code on all machines of its cluster: other
-machines are spoken to by TLS alone. Retries and the replacement of dead workers are Dask's.
+Dask's messages are pickles, so that anyone who can connect to a scheduler can run code on all machines of its cluster:
+other machines are contacted only by TLS. Dask handles retries and the replacement of dead workers.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 INSTALL = "pip install 'ragwright[cluster]'"
-AHEAD = 2  # bundles that are handed out for each worker: one at work, one that waits beside it
-RETRIES = 3  # of a bundle whose store or model failed
-PATIENCE = 60.0  # seconds for a first worker to join
-GPU = "GPU"  # the resource that workers may be started with: dask worker ... --resources "GPU=1"
+AHEAD = 2  # bundles handed out per worker: one in progress, one waiting
+RETRIES = 3  # for a bundle whose store or model failed
+PATIENCE = 60.0  # seconds to wait for the first worker
+GPU = "GPU"  # resource of workers with a GPU: dask worker ... --resources "GPU=1"
 
 
 @dataclass(slots=True)
 class Workers:
-    """A client of their scheduler, and the names of the plugins that it was given."""
+    """A client of the scheduler, and the names of the plugins registered there."""
 
     client: Client
     prepared: set[str] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Workers:
 
 @contextmanager
 def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Workers]:
-    """Start workers on this machine, or join those of a scheduler; local ones end with the block, and with us.
+    """Start workers on this machine, or use those of a scheduler; local ones end with the block or this process.
 
     Raises:
         MissingExtraError: Dask is not installed.
@@ -92,7 +92,7 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
 
 
 def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> Iterator[Done]:
-    """Hand out bundles, a few for each worker at a time, and yield what became of each as it is done.
+    """Hand out bundles, a few per worker at a time, and yield the result of each when it is done.
 
     Args:
         bundles: drawn from as workers become free.
@@ -137,7 +137,7 @@ def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> 
 
 
 def check_address(address: str) -> None:
-    """Raise SettingsError for an address that cannot be a scheduler's, or is of another machine and not by TLS."""
+    """Raise SettingsError for an invalid address of a scheduler, and for one on another machine without TLS."""
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
         raise SettingsError(
@@ -152,7 +152,7 @@ def check_address(address: str) -> None:
 
 
 def _do(bench: str, bundle: Bundle) -> Receipt:
-    """Run in a worker's thread: the plugin that was set up there does the bundle."""
+    """Process a bundle in a worker's thread, with the plugin set up there."""
     from distributed import get_worker
 
     plugin: Any = get_worker().plugins[bench]
@@ -160,7 +160,7 @@ def _do(bench: str, bundle: Bundle) -> Receipt:
 
 
 def _prepared(workers: Workers, order: Order) -> str:
-    """See to it that every worker, also one that joins later, has what a bundle of this order needs; its name."""
+    """Set up all workers, also those that join later, for bundles of this order; return the plugin's name."""
     from distributed import WorkerPlugin
 
     class Bench(WorkerPlugin):
@@ -206,12 +206,12 @@ def _security(address: str, settings: IngestSettings) -> Any:
 
 
 def _threads(workers: int) -> str:
-    """Threads of the model in each worker: all cores, shared."""
+    """Return the threads of the model per worker: a share of all cores."""
     return os.environ.get("OMP_NUM_THREADS") or str(max((os.cpu_count() or 1) // workers, 1))
 
 
 def _memory_limit(workers: int) -> int:
-    """Bytes that a worker may take before Dask ends it: its share of the machine's memory."""
+    """Return the bytes that a worker may use before Dask ends it: its share of the machine's memory."""
     from distributed.system import MEMORY_LIMIT
 
     return int(MEMORY_LIMIT // workers)

@@ -1,8 +1,8 @@
-"""What a worker does with a bundle of files: read, split, encode, add to the collection, write a receipt.
+"""The work on a bundle of files: read, split, encode, add to the collection, write a receipt.
 
-It is the pipeline of a run in one process, with a manifest and a journal that live as long as the bundle. A worker adds
-points and deletes none, so doing a bundle twice, or in two workers at a time, changes nothing: a point's id is made of
-its document and position.
+It uses the pipeline of a run in one process, with a temporary manifest and journal. A worker adds points and deletes
+none, with ids computed from document and position, so that processing a bundle twice, or in two workers at a time, has
+the same result.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from indexes.nodes.record import SentenceRecord
     from indexes.store.engine import Engine
 
-RUN = "run"  # in a collection's record: the mark of the run that writes into it
+RUN = "run"  # in a collection's record: mark of the run that is writing to it
 
 
 class Additions(Collection):
-    """The collection as a worker has it: it adds points, and takes down what the driver is to delete."""
+    """The collection of a worker: it adds points, and records what the driver must delete."""
 
     def __init__(self, engine: Engine, name: str, run: str) -> None:
         super().__init__(engine, name)
@@ -45,10 +45,10 @@ class Additions(Collection):
     def put(
         self, records: Sequence[SentenceRecord], dense: NDArray[np.float32], sparse: Sequence[SparseVector] | None
     ) -> None:
-        """Add points, unless the run that ordered them is over.
+        """Add points, unless the run is over.
 
         Raises:
-            StoreError: it is over, or another run has begun.
+            StoreError: the run is over, or another one has begun.
         """
         if self.record().get(RUN) != self._run:
             raise StoreError(
@@ -66,7 +66,7 @@ class Additions(Collection):
 
 
 class Worker:
-    """Does bundles, one after the other, in one process. The model is loaded once, by the first who needs it."""
+    """Processes bundles, one after the other, in one process. The model is loaded once, on first use."""
 
     def __init__(self, order: Order) -> None:
         from indexes.ingest.reader_process import ReaderWorker
@@ -101,10 +101,10 @@ class Worker:
             return self._model
 
     def __call__(self, bundle: Bundle) -> Receipt:
-        """Do one bundle.
+        """Process a bundle.
 
         Raises:
-            RagWrightError: of the store or the model; the bundle may be given out again.
+            RagWrightError: the store or the model failed; the bundle may be handed out again.
         """
         from indexes.encoders.window_pooling import WindowPooler
         from indexes.ingest import pipeline

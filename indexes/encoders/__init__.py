@@ -35,6 +35,10 @@ _SERVERS = {  # these factories also take the environment
 def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None = None) -> Encoder:
     """Build the encoder that ``settings.encoder`` and ``settings.sparse`` describe.
 
+    >>> settings = IndexSettings(encoder={"provider": "ollama", "model": "bge-m3"})
+    >>> build_encoder(settings, environ={}).lexical.name
+    'bm25'
+
     Args:
         settings: with ``sparse.kind`` "auto" the model's own lexical head is used if it has one (bge_m3), else BM25;
             "splade" adds the sparse encoder ``sparse.model`` to the dense model.

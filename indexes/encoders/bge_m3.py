@@ -37,7 +37,12 @@ SPARSE, MULTI = "sparse_linear", "colbert_linear"  # file names of the heads, wi
 
 
 class LearnedLexical:
-    """Pooling of BGE-M3's term weights: the maximum over a window's sentences, without IDF."""
+    """Pooling of BGE-M3's term weights: the maximum over a window's sentences, without IDF.
+
+    >>> window = [SparseVector(np.array([7], np.uint32), np.array([weight], np.float32)) for weight in (0.25, 0.5)]
+    >>> LearnedLexical().pool(window).values.tolist()
+    [0.5]
+    """
 
     name = "learned"
     idf = False

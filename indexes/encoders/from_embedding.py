@@ -23,6 +23,10 @@ STRONGEST = 8  # components of the probe's vector that identify the model: the l
 class EmbeddingModel:
     """A LlamaIndex ``BaseEmbedding`` as a ``DenseModel``. The first use computes one vector as a probe.
 
+    >>> from llama_index.core.embeddings import MockEmbedding
+    >>> EmbeddingModel(MockEmbedding(embed_dim=8)).dim
+    8
+
     LlamaIndex does not report a model's maximum length, so ``max_tokens`` is 0 and no text is reported as truncated.
     """
 

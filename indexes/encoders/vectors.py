@@ -25,7 +25,11 @@ def with_prompt(prompt: str, texts: Sequence[str]) -> list[str]:
 
 
 def estimated_tokens(texts: Sequence[str]) -> list[int]:
-    """Estimate the tokens of each text without a tokenizer, high enough for logs, identifiers and rare characters."""
+    """Estimate the tokens of each text without a tokenizer, high enough for logs, identifiers and rare characters.
+
+    >>> estimated_tokens(["今天下雨。"])
+    [13]
+    """
     return [4 + estimate_tokens(text, cjk=1.5, letters=1.8) for text in texts]
 
 
@@ -82,7 +86,12 @@ def join(window: Sequence[SparseVector], how: np.ufunc) -> SparseVector:
 
 
 def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) -> list[SparseVector]:
-    """Multiply each vector by its weight; vectors of weight 0 are left out."""
+    """Multiply each vector by its weight; vectors of weight 0 are left out.
+
+    >>> vector = SparseVector(np.array([3], np.uint32), np.array([1.0], np.float32))
+    >>> [one.values.tolist() for one in weighted([vector, vector], [0.5, 0])]
+    [[0.5]]
+    """
     if weights is None:
         return list(window)
     return [

@@ -178,7 +178,11 @@ class WindowPooler:
 
 
 def stands_alone(record: SentenceRecord) -> bool:
-    """Return whether a record is complete without its neighbours: a row of a table, a short item of a list."""
+    """Return whether a record is complete without its neighbours: a row of a table, a short item of a list.
+
+    >>> stands_alone(SentenceRecord("a.md", 0, "- 12 pumps")), stands_alone(SentenceRecord("a.md", 1, "It rains."))
+    (True, False)
+    """
     return record.kind == "table" or (len(record.text) <= ITEM_CHARS and LIST_MARK.match(record.text) is not None)
 
 

@@ -61,7 +61,12 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
 
 
 def as_engine(client: Any) -> Engine:
-    """Return the engine of a Qdrant client; an engine is returned unchanged."""
+    """Return the engine of a Qdrant client; an engine is returned unchanged.
+
+    >>> from qdrant_client import QdrantClient
+    >>> as_engine(QdrantClient(":memory:")).kind
+    'memory'
+    """
     from indexes.store.edge.client import EdgeClient
 
     if isinstance(client, (EdgeClient, ClientEngine)):

@@ -51,7 +51,11 @@ class DocumentInfo(NamedTuple):
 
 
 def document_filter(doc_id: str) -> models.Filter:
-    """Return the filter that selects a document's points."""
+    """Return the filter that selects a document's points.
+
+    >>> document_filter("a.md").must[0].match
+    MatchValue(value='a.md')
+    """
     return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchValue(value=doc_id))])
 
 
@@ -71,10 +75,14 @@ def _translated(filters: Any) -> models.Filter | None:
 class Collection:
     """One collection of an engine, which need not exist yet (``ensure`` creates it).
 
+    >>> from indexes.nodes.record import SentenceRecord
     >>> from indexes.store.client import open_engine
-    >>> collection = Collection(open_engine(StoreSettings(url=":memory:")), "guide")
-    >>> collection.exists()
-    False
+    >>> store = StoreSettings(url=":memory:", quantization="none")
+    >>> collection = Collection(open_engine(store), "guide")
+    >>> collection.ensure(Fingerprint("demo", "", 2, "mean"), idf=False, settings=store)
+    >>> collection.put([SentenceRecord("a.md", 0, "It rains.")], np.array([[1, 0]], np.float32), None)
+    >>> [hit.payload["text"] for hit in collection.hybrid_search(np.array([1, 0], np.float32), None, limit=5)]
+    ['It rains.']
 
     Args:
         engine: from ``open_engine`` or ``as_engine``.

@@ -46,7 +46,13 @@ def base_names(engine: Engine) -> list[str]:
 
 
 class Generations:
-    """All generations of one name."""
+    """All generations of one name.
+
+    >>> from indexes.settings.sections import StoreSettings
+    >>> from indexes.store.client import open_engine
+    >>> Generations(open_engine(StoreSettings(url=":memory:")), "guide").next_name()
+    'guide.2'
+    """
 
     def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine

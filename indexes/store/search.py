@@ -101,7 +101,12 @@ def search_legs(
 
 
 def both_scores(found: dict[str, list[Hit]], scores: dict[str, dict[str, float]], dense: str, sparse: str) -> LegScores:
-    """Return the (id, score) lists of both legs over the hits of either; without a shared term the score is 0."""
+    """Return the (id, score) lists of both legs over the hits of either; without a shared term the score is 0.
+
+    >>> found = {"dense": [Hit("a", 0.9)], "sparse": [Hit("b", 4.0)]}
+    >>> both_scores(found, {"dense": {"a": 0.9, "b": 0.2}, "sparse": {"b": 4.0}}, "dense", "sparse")
+    ([('a', 0.9), ('b', 0.2)], [('a', 0.0), ('b', 4.0)])
+    """
     ids = list(dict.fromkeys(hit.id for leg in (dense, sparse) for hit in found[leg]))
     of_dense, of_sparse = scores[dense], scores[sparse]
     return [(i, of_dense[i]) for i in ids if i in of_dense], [(i, of_sparse.get(i, 0.0)) for i in ids]

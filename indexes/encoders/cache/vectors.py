@@ -39,7 +39,11 @@ class CacheStats:
 
 
 def key_of(kind: str, text: str) -> bytes:
-    """Return the cache key of a document's text (kind "d") or a question (``QUESTIONS``): 16 bytes."""
+    """Return the cache key of a document's text (kind "d") or a question (``QUESTIONS``): 16 bytes.
+
+    >>> key_of("d", "It rains.") == key_of("q", "It rains.")
+    False
+    """
     return hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16]
 
 

@@ -146,7 +146,11 @@ class QuestionNetwork(Generic[N]):
 
 
 def question_kind(wanted: str) -> str:
-    """Return the kind of cached questions for a value of ``encoder.question_runtime``."""
+    """Return the kind of cached questions for a value of ``encoder.question_runtime``.
+
+    >>> question_kind("auto"), question_kind("int8")
+    ('q', 'q:int8')
+    """
     return "q:int8" if wanted == "int8" else "q"
 
 

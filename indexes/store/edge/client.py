@@ -32,6 +32,11 @@ COUNTED_AT_ONCE = 100_000  # points per call: the engine collects ids to count t
 class EdgeClient(EdgeCollections):
     """Collections of the embedded engine in one folder, one sub-folder each.
 
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, EdgeClient(folder) as client:
+    ...     client.collection_exists("guide")
+    False
+
     A collection is opened, and locked against other processes, on first use. A write is in the engine's write-ahead log
     when the call returns, and on the disk after ``flush``.
 

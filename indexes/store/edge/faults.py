@@ -14,7 +14,11 @@ SAID = 120  # characters kept of the engine's message
 
 
 def is_panic(error: BaseException) -> bool:
-    """Return whether an error is a panic of the engine: not an Exception, and of a class that it does not export."""
+    """Return whether an error is a panic of the engine: not an Exception, and of a class that it does not export.
+
+    >>> is_panic(ValueError("a wrong dimension"))
+    False
+    """
     return type(error).__name__ == "PanicException"
 
 

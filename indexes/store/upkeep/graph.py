@@ -16,7 +16,11 @@ TIMEOUT = 12 * 3600.0  # seconds; one core adds about 1,500 sentences per second
 
 
 def wanted_graph(settings: StoreSettings) -> Wanted:
-    """Return the graph's parameters from the settings."""
+    """Return the graph's parameters from the settings.
+
+    >>> wanted_graph(StoreSettings(hnsw_m=32))
+    Wanted(m=32, ef_construct=100)
+    """
     return Wanted(settings.hnsw_m, settings.hnsw_ef_construct)
 
 
