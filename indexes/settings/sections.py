@@ -213,7 +213,7 @@ class StoreSettings(SectionModel):
         description="storage of dense vectors: float16 (half the size of none), int8 (server), turbo8 (embedded)",
     )
     hnsw_from: int = Field(
-        100_000,
+        50_000,
         ge=1,
         description="number of sentences from which a graph (HNSW) of the dense vectors is built; fewer "
         "are searched exactly",

@@ -284,7 +284,7 @@ def test_an_empty_question_is_refused(rag: Rag, command: str) -> None:
 
 def test_the_graph_of_a_collection(rag: Rag) -> None:
     result = rag("optimize")
-    assert "fewer than 100,000 sentences (store.hnsw_from) are searched exactly" in result.stdout, result.output
+    assert "fewer than 50,000 sentences (store.hnsw_from) are searched exactly" in result.stdout, result.output
     shown = json.loads(rag("optimize", "--force", "--json").stdout)
     assert shown["graph"]["points"] == json.loads(rag("status", "--json").stdout)["collections"][0]["sentences"]
     assert "graph over" in rag("status").stdout
