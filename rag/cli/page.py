@@ -90,7 +90,7 @@ class Flow:
         return "".join(map(self._set, units))
 
     def finish(self) -> str:
-        """The rest."""
+        """Return the rest."""
         units, self._held = _UNIT.findall(self._held), ""
         return "".join(map(self._set, units))
 

@@ -1,8 +1,7 @@
-"""A chat model behind a server of OpenAI's API in this process, without OpenAI's package: importing that takes longer
-than many an answer.
+"""A chat model behind an OpenAI-compatible server in this process, without OpenAI's package, which is slow to import.
 
-Only what llama.cpp's server needs: chat, whole and streamed, blocking and awaited. Completions are chats of one
-message, for the model's own template stands around them.
+It has only what llama.cpp's server needs: chat, whole and streamed, blocking and awaited. Completions are chats of one
+message, since the model's template is put around them.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ DATA, DONE = "data:", "[DONE]"
 
 
 class ResponseError(Exception):
-    """What the server says instead of an answer. ``status_code`` is 0 within a stream; ``body`` has its ``message``."""
+    """The server's error instead of an answer; ``status_code`` is 0 within a stream, ``body`` has its ``message``."""
 
     def __init__(self, status_code: int, said: Any) -> None:
         self.status_code = status_code
@@ -49,7 +48,7 @@ class ResponseError(Exception):
 
 
 class LocalChat(LLM):
-    """A LlamaIndex LLM. A copy shares its connections."""
+    """A LlamaIndex LLM; copies share its connections."""
 
     model: str
     api_base: str
@@ -133,7 +132,7 @@ class LocalChat(LLM):
     def _request(
         self, messages: Sequence[ChatMessage], more: dict[str, Any], *, stream: bool = False
     ) -> dict[str, Any]:
-        """What the client is called with; the model's own longest answer wins over a call's, as in LlamaIndex."""
+        """Return the client's arguments; the model's answer limit overrides a call's, as in LlamaIndex."""
         body: dict[str, Any] = {
             "temperature": self.temperature,
             **self.body,
@@ -143,7 +142,7 @@ class LocalChat(LLM):
             "messages": [{"role": message.role.value, "content": message.content or ""} for message in messages],
         }
         if stream:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}  # else no token counts come
+            body |= {"stream": True, "stream_options": {"include_usage": True}}  # without it there are no token counts
         return {
             "url": f"{self.api_base}/{CHAT}",
             "json": body,
@@ -179,11 +178,11 @@ def _whole_answer(answer: dict[str, Any]) -> ChatResponse:
 
 
 def _read(status: int, content: bytes) -> dict[str, Any]:
-    """The answer's JSON.
+    """Return the answer's JSON.
 
     Raises:
         ResponseError: the server refused, in its words.
-        JSONDecodeError: it is none.
+        JSONDecodeError: it is not JSON.
     """
     if status < httpx.codes.MULTIPLE_CHOICES:
         found: dict[str, Any] = json.loads(content)
@@ -196,7 +195,7 @@ def _read(status: int, content: bytes) -> dict[str, Any]:
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The JSON of a stream's events (server-sent events, one line each)."""
+    """Yield the JSON of a stream's events (server-sent events, one per line)."""
     for line in lines:
         if not line.startswith((DATA, "error:")):
             continue

@@ -1,12 +1,11 @@
-"""Several collections searched as one: for any search, an index whose store holds what each of them holds.
+"""Search several collections as one: an index whose store holds what each of them holds.
 
-The legs of all collections are pooled before they are fused, so a passage ranks as it would if one collection held
-everything: cosines of one model mean the same everywhere, and BM25's terms are weighed by how rare they are in all
-collections together (each engine counts its own alone). Joining fused scores instead would put the best passage of a
-collection that knows nothing of the question beside the best of one that answers it: both have the score 1.
+The legs of all collections are pooled before they are fused, so a passage ranks as if one collection held everything:
+cosines of one model are comparable everywhere, and BM25's terms are weighted by their rarity in all of them together
+(each engine counts only its own). Joining fused scores instead would rank the best passage of a collection about
+something else like the best of one that answers the question: both have the score 1.
 
-Equal files of two collections have equal ids, so ids carry their collection while they are here (``joined``,
-``parted``).
+Equal files in two collections have equal ids, so ids carry their collection here (``joined``, ``parted``).
 """
 
 from __future__ import annotations
@@ -33,30 +32,34 @@ Explain = Callable[[BaseException], str]
 
 
 def joined(collection: str, identity: str) -> str:
-    """Return an id that is unique among all collections."""
+    """Return an id that is unique among all collections.
+
+    >>> parted(joined("handbook", "a.md"))
+    ('handbook', 'a.md')
+    """
     return f"{collection}{BORDER}{identity}"
 
 
 def parted(identity: str, collection: str = "") -> tuple[str, str]:
-    """Return the collection of an id and the id that it has there.
+    """Return the collection of an id, and its id there.
 
     >>> parted(joined("handbook", "a.md")), parted("a.md", "handbook")
     (('handbook', 'a.md'), ('handbook', 'a.md'))
 
     Args:
-        collection: that of ids that carry none, as where one collection was searched.
+        collection: used for ids without a collection, as if a single one was searched.
     """
     name, border, own = identity.partition(BORDER)
     return (name, own) if border else (collection, identity)
 
 
 class SeveralIndexes:
-    """What a search needs of an ``Index``, for several of them.
+    """What a search needs of an ``Index``, over several of them.
 
     Args:
-        indexes: open, of one encoder, by the names of their collections.
-        missed: why a collection that was asked for could not be opened, by its name: each search notes it.
-        explain: makes a sentence of what a collection raised.
+        indexes: name of a collection -> open index, all with one encoder.
+        missed: name of a collection -> why it could not be opened; each search notes it.
+        explain: turns a collection's error into a sentence.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class SeveralIndexes:
 
 
 class SeveralCollections:
-    """What a search asks of a ``Collection``, of several of them; see ``SeveralIndexes``."""
+    """What a search needs of a ``Collection``, over several of them; see ``SeveralIndexes``."""
 
     def __init__(self, stores: Mapping[str, Collection], missed: Mapping[str, str], explain: Explain) -> None:
         self._stores, self._missed, self._explain = dict(stores), dict(missed), explain
@@ -93,9 +96,9 @@ class SeveralCollections:
         stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
         **fusing: Any,
     ) -> list[HybridHit]:
-        """``Collection.hybrid_search`` over all of them.
+        """Search all of them as ``Collection.hybrid_search`` does.
 
-        One that cannot be searched is left out, with a note; if none can, the first one's error is raised.
+        A collection that cannot be searched is left out, with a note; if none can, the first error is raised.
         """
         failed: dict[str, Exception] = {}
         found: list[HybridHit] = []
@@ -104,7 +107,7 @@ class SeveralCollections:
             for name, terms in asked.items():
                 try:
                     hits = self._stores[name].hybrid_search(dense, terms, limit=limit, note=note, **fusing)
-                except Exception as error:  # noqa: BLE001 - whatever one collection raised, the others can answer
+                except Exception as error:  # noqa: BLE001 - whatever a collection raised, the others can answer
                     failed[name] = error
                     continue
                 found += [_joined_hit(name, hit) for hit in hits]
@@ -118,7 +121,7 @@ class SeveralCollections:
             return pooled(found, limit, both_legs=both, has_terms=sparse is not None, **fusing)
 
     def _asked(self, sparse: SparseVector | None, failed: dict[str, Exception]) -> dict[str, SparseVector | None]:
-        """The question's terms for each collection, weighed so that its engine's scores are those of all together."""
+        """Weight the question's terms for each collection, so that its engine scores as if all were one."""
         if sparse is None or not len(sparse):
             return dict.fromkeys(self._stores, sparse)
         terms = sparse.indices.tolist()
@@ -139,7 +142,7 @@ class SeveralCollections:
     # ---- reading ----
 
     def windows(self, records: Sequence[SentenceRecord], window: int) -> dict[str, list[SentenceRecord]]:
-        """``Collection.windows``, each record's from its own collection."""
+        """Return the windows of records, each from its own collection."""
         found: dict[str, list[SentenceRecord]] = {}
         for name, own in _by_collection(records, lambda record: record.doc_id):
             there = {_own_record(record).id: record for record in own}
@@ -148,7 +151,7 @@ class SeveralCollections:
         return found
 
     def dense_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """``Collection.dense_vectors``."""
+        """Return dense vectors by id, each from its own collection."""
         return {
             joined(name, identity): vector
             for name, own in _by_collection(ids, str)
@@ -156,11 +159,11 @@ class SeveralCollections:
         }
 
     def count(self) -> int:
-        """Sentences of all of them."""
+        """Return the number of sentences in all of them."""
         return sum(store.count() for store in self._stores.values())
 
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-        """``Collection.sample``, from each in proportion to its size."""
+        """Sample each collection in proportion to its size."""
         sizes = {name: store.count() for name, store in self._stores.items()}
         total = max(1, sum(sizes.values()))
         parts = [self._stores[name].sample(math.ceil(limit * size / total)) for name, size in sizes.items() if size]
@@ -169,7 +172,7 @@ class SeveralCollections:
         return payloads, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
 
     def pages(self, size: int, *arguments: Any, **options: Any) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-        """``Collection.pages``, one collection after the other, without empty pages between them."""
+        """Yield the pages of one collection after the other, without empty pages."""
         some = False
         for name, store in self._stores.items():
             for page in store.pages(size, *arguments, **options):
@@ -180,7 +183,7 @@ class SeveralCollections:
             yield []
 
     def record(self) -> dict[str, Any]:
-        """What was remembered of them together; nothing of it is written."""
+        """Return what is remembered of them together; it is not stored."""
         return dict(self._record)
 
     def set_record(self, **values: Any) -> None:
@@ -204,11 +207,11 @@ def pooled(
     score_both: bool = True,
     **_: Any,
 ) -> list[HybridHit]:
-    """Return the hits of several collections as one search over all their sentences gives them.
+    """Fuse the hits of several collections as one search over all their sentences would.
 
     Args:
-        both_legs: the question was searched by its vector and by its terms.
-        has_terms: the question's encoder has a lexical side at all.
+        both_legs: whether both legs were searched.
+        has_terms: whether the question's encoder has a sparse side.
     """
     if not has_terms:
         method = "dense"
@@ -240,7 +243,7 @@ def pooled(
 def _leg(
     found: Sequence[HybridHit], limit: int, seen: Callable[[HybridHit], tuple[int | None, float | None]]
 ) -> list[HybridHit]:
-    """The hits of one leg in all collections, best first."""
+    """Return the hits of one leg in all collections, best first."""
     own = [hit for hit in found if seen(hit)[0] is not None]
     return sorted(own, key=lambda hit: (-(seen(hit)[1] or 0.0), hit.id))[:limit]
 
@@ -249,7 +252,11 @@ def _leg(
 
 
 def rarity(held: int, sentences: int) -> float:
-    """Qdrant's inverse document frequency: of a term that ``held`` of so many sentences hold."""
+    """Return Qdrant's inverse document frequency of a term that ``held`` sentences hold.
+
+    >>> round(rarity(1, 100), 2), round(rarity(50, 100), 2)
+    (4.21, 0.69)
+    """
     return math.log((sentences - held + 0.5) / (held + 0.5) + 1)
 
 
@@ -258,16 +265,16 @@ class TermCounts:
     """How many sentences of a collection hold each of some terms.
 
     Args:
-        sentences: of the collection.
-        held: term -> sentences that hold it.
+        sentences: number of sentences in the collection.
+        held: term -> number of sentences that hold it.
     """
 
     sentences: int
     held: dict[int, int]
 
     def weighed_as(self, question: SparseVector, held: Mapping[int, int], sentences: int) -> SparseVector:
-        """Return the question's terms for this collection's engine, which multiplies in its own rarities, such that the
-        product has those of ``held`` among ``sentences``."""
+        """Return the question's terms for this collection's engine, such that after its own rarities are multiplied in,
+        they have those of ``held`` among ``sentences``."""
         weights = [
             value * rarity(held[term], sentences) / rarity(self.held[term], self.sentences)
             for term, value in zip(question.indices.tolist(), question.values.tolist(), strict=True)
@@ -276,10 +283,10 @@ class TermCounts:
 
 
 class TermCounter:
-    """Counts the sentences of a collection that hold a term, by what its engine makes of the term alone.
+    """Count the sentences of a collection that hold a term, from the engine's score for the term alone.
 
-    The engine gives no counts, but the score of a sentence for one term is that term's weight in it times its inverse
-    document frequency, and the weight is stored. What was read is kept until the collection's size changes.
+    The engine reports no counts, but the score of a sentence for one term is the term's weight in it times its inverse
+    document frequency, and the weight is stored. Counts are kept until the collection's size changes.
     """
 
     def __init__(self, store: Collection) -> None:
@@ -287,7 +294,7 @@ class TermCounter:
         self._sentences, self._held = -1, dict[int, int]()
 
     def count(self, terms: Sequence[int]) -> TermCounts | None:
-        """Count in two calls what is not known yet; None where the engine does not weigh terms by their rarity."""
+        """Count unknown terms in two calls; return None if the engine does not weight terms by rarity."""
         if not self._weighs:
             return None
         now = self._store.count()

@@ -116,12 +116,12 @@ class Library:
             return index
 
     def several(self, names: tuple[str, ...]) -> Any:
-        """The open collection of that name, or several as one (``rag.retrieval.several``).
+        """Return the open collection, or several as one (``rag.retrieval.several``).
 
-        One of several that cannot be opened is left out: each search notes why.
+        One of several that cannot be opened is left out; each search notes why.
 
         Raises:
-            CollectionNotFoundError: there is none of one of these names.
+            CollectionNotFoundError: one of the names does not exist.
             RagWrightError: none of them can be opened.
         """
         if len(names) == 1:
@@ -219,5 +219,5 @@ class Library:
 
 
 def _explained(error: BaseException) -> str:
-    """Why a collection was left out, for whoever asked."""
+    """Return why a collection was left out, for the caller."""
     return str(problem_of(error))

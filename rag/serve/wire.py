@@ -41,7 +41,11 @@ def display_name(source: str) -> str:
 
 
 def document_link(collection: str, document: str, sentence: str | None, text: str = "") -> str:
-    """The address of a document's page with a sentence marked; ``text`` is what is expected there."""
+    """Return the address of a document's page with a sentence marked, if it still has this ``text``.
+
+    >>> document_link("handbook", "0a1b", None)
+    '/docs/handbook/0a1b'
+    """
     base = f"/docs/{quote(collection, safe='')}/{quote(document, safe='')}"
     return f"{base}?{urlencode({'sentence': sentence, 'text': text})}#marked" if sentence else base
 

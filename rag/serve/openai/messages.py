@@ -135,7 +135,7 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
 
 
 def _collections(value: Any) -> tuple[str, ...]:
-    """The collections that a request names, each once; () where it names none."""
+    """Return the collections that a request names, each once; () if it names none."""
     if value is None or value == "":
         return ()
     names = value if isinstance(value, list) else [value]
