@@ -48,7 +48,7 @@ def test_an_answer_with_all_that_belongs_to_it(serve: Callable[..., TestClient],
     form = page.split('action="/feedback"')[1].split("</form>")[0]
     hidden = {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)">', form)}
     sent = client.post("/feedback", data=hidden | {"verdict": "right"}, follow_redirects=False)
-    assert sent.status_code == 303 and "Noted" in client.get(sent.headers["location"]).text
+    assert sent.status_code == 303 and "Thank you for your feedback" in client.get(sent.headers["location"]).text
     row = json.loads((served_store / "feedback.jsonl").read_text().splitlines()[-1])
     assert row["question"] == ASK["question"] and row["citations"][0]["sentence_id"]
     foreign = client.post("/feedback", data=hidden | {"verdict": "right"}, headers={"origin": "https://evil.example"})
