@@ -107,7 +107,7 @@ def test_an_answer_streams_and_its_citation_opens_in_place(page: Any) -> None:
     page.click("#trace summary")
     assert page.locator("#trace-body .trace-table tbody tr").count() > 1
     page.click("#feedback button[data-verdict=right]")
-    page.wait_for_selector("#feedback:has-text('Noted')")
+    page.wait_for_selector("#feedback:has-text('Thank you')")
     page.click(".source.open a")
     page.wait_for_selector("mark#marked")
     assert page.inner_text("mark#marked") in marked or marked in page.inner_text("mark#marked")
@@ -153,7 +153,7 @@ def test_without_script_a_form_gives_the_whole_page(browser: Any, address: str) 
     assert page.locator("#copy").is_hidden()
     link = page.get_attribute("#answer a.mark >> nth=0", "href")
     page.click("#feedback button[data-verdict=wrong_source]")
-    assert "Noted" in page.inner_text("main")
+    assert "Thank you" in page.inner_text("main")
     page.goto(link)
     assert page.locator("mark#marked").count() == 1
     context.close()
