@@ -228,7 +228,7 @@ def _read(
     own = find_split(known or [], DEV_SPLIT)
     if test is None and test_split == TEST_SPLIT and own not in (None, trained):
         test, own = load_dataset(source, own), None
-        notes.append(f"there is no split {test_split!r}: {test.split!r} proves the model")
+        notes.append(f"there is no split {test_split!r}: the questions of {test.split!r} are the test")
     if test is None:
         return *_divided(train, holdout, seed, _unused(known or [], trained)), True
     dev = load_dataset(source, own) if own not in (None, trained, find_split(known or [], test_split)) else None

@@ -66,7 +66,7 @@ def test_llama_index_files_of_train_and_val_train_and_prove(tmp_path: Path) -> N
     found = make_splits(tmp_path, test_split="val")
     proved = make_splits(tmp_path)  # the same without a word
     assert proved.test.queries == found.test.queries and proved.test.split == "dev" and not proved.divided
-    assert "there is no split 'test': 'dev' proves the model" in proved.notes
+    assert "there is no split 'test': the questions of 'dev' are the test" in proved.notes
     assert make_splits(tmp_path, test_split="other").divided
     assert len(found.test.queries) == 6 and len(found.train.queries) + len(found.dev.queries) == 20
     assert found.dropped == 0 and found.shared_documents == 0
