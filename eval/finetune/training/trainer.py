@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -231,16 +232,20 @@ def _ended_state(checkpoint: str | None, patience: int) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers' bars, and its warnings about heads that are new on purpose and checkpoints' times."""
-    from transformers.utils import logging
+    """Silence transformers' bars, and both libraries' warnings about what is new on purpose and checkpoints' times."""
+    from transformers.utils import logging as library
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    verbosity = library.get_verbosity()
+    library.set_verbosity_error()
+    loading = logging.getLogger("sentence_transformers.base.model")  # says that an encoder becomes a cross-encoder
+    level = loading.level
+    loading.setLevel(logging.ERROR)
     try:
         with quiet_loading():
             yield
     finally:
-        logging.set_verbosity(verbosity)
+        loading.setLevel(level)
+        library.set_verbosity(verbosity)
 
 
 def reason_of(error: Exception) -> str:

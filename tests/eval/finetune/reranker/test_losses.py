@@ -11,6 +11,7 @@ from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import CandidateList, training_rows
 from eval.finetune.reranker.train import start_model, train_reranker
+from eval.finetune.training.request import base_folder
 from eval.finetune.training.trainer import TrainingFolder
 from tests.eval.finetune.harbour import ANSWER, KINDS, documents, questions, tiny_bert
 
@@ -92,3 +93,10 @@ def test_pairs_read_by_length_cost_what_the_library_says(start: Path, monkeypatc
     assert sum(rows for rows, _ in shapes) == 9 and len(shapes) > 2
     assert all(rows == 1 or rows * width <= 48 for rows, width in shapes)
     assert [width for _, width in shapes] == sorted(width for _, width in shapes)
+
+
+def test_an_encoder_becomes_a_cross_encoder_without_a_word_of_the_library(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start_model(base_folder("minilm"), "minilm", tmp_path / "start", RerankerOptions(dtype="float32", device="cpu"))
+    assert (tmp_path / "start/model.safetensors").is_file() and not caplog.records
