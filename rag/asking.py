@@ -11,6 +11,7 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from indexes.errors import LLMError
 from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.refusal.calibration import check_calibration
@@ -225,6 +226,17 @@ class AnswerStream:
     def atokens(self) -> AsyncGenerator[str, None]:
         """Yield the pieces without blocking the event loop."""
         return self._spanned(self._engine.awaiting, "atokens")
+
+    def settle(self, failure: LLMError) -> Any:
+        """Return the response without the model, for a stream that was closed before it gave a piece.
+
+        It is made of the documents' own sentences, and a note says that the model failed, and how.
+
+        Raises:
+            LLMError: ``failure``; the question was not one for the documents.
+        """
+        self.response = self._engine.steps.finish(self._prepared, "", failure)
+        return self.response
 
     def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
         pieces, question = self._pieces(way), self._prepared.question

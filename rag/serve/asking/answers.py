@@ -13,6 +13,7 @@ from typing import Any, Literal
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.schema import NodeWithScore
 
+from indexes.errors import LLMTimeoutError
 from rag.api import build_query_engine
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
@@ -26,6 +27,7 @@ from rag.serve.telemetry.spans import RequestSpan
 from rag.settings import Settings
 from rag.ways import Awaiting
 
+SETTLE_SECONDS = 10.0  # for an answer of the documents' own sentences, after the model was stopped
 KEEP_ALIVE = 10.0  # seconds after which a waiting stream repeats its status
 
 
@@ -81,13 +83,13 @@ class ServedAnswers:
         started = time.monotonic()
         yield Event("status", doing)
         self._running.add(events)
-        work = functools.partial(self._answer, question, events.put_nowait, span)
+        work = functools.partial(self._answer, question, events.put_nowait, span, started + first)
         task = asyncio.ensure_future(pool.run_async(owner, work, deadline=first))
         task.add_done_callback(lambda done: _report(done, events))
         spoken = False
         try:
             while True:
-                limit = whole if spoken else first
+                limit = whole if spoken else first + SETTLE_SECONDS
                 left = started + limit - time.monotonic()
                 try:
                     event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
@@ -109,8 +111,15 @@ class ServedAnswers:
             self._running.discard(events)
             task.cancel()
 
-    async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
-        """Retrieve and write. Cancelling closes the model's stream at once, even while the model reads the prompt."""
+    async def _answer(
+        self, question: Question, send: Callable[[Event], None], span: RequestSpan, first_until: float
+    ) -> None:
+        """Retrieve and write. Cancelling closes the model's stream at once, even while the model reads the prompt.
+
+        A model that has written no sentence by ``first_until`` is stopped like that, and the documents' own sentences
+        are the answer: what was found is not lost on a slow machine.
+        """
+        begun = time.monotonic()
         engine = await self._way.compute(self._engine, question)
         if question.history:
             history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
@@ -119,8 +128,20 @@ class ServedAnswers:
             stream = await engine.astream(question.text)
         send(Event("sources", passages=list(stream.passages)))
         async with contextlib.aclosing(stream.atokens()) as pieces:
-            async for piece in pieces:
-                send(Event("text", piece))
+            try:
+                async with asyncio.timeout(max(0.01, first_until - time.monotonic())):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                failure = LLMTimeoutError(
+                    f"the language model wrote no sentence in {time.monotonic() - begun:.0f} s",
+                    remedy="take a smaller model, or raise serve.first_word_seconds",
+                )
+                send(Event("text", str((await self._way.compute(stream.settle, failure)).response)))
+            else:
+                if piece is not None:
+                    send(Event("text", piece))
+                async for piece in pieces:
+                    send(Event("text", piece))
         response = stream.response
         if response is not None:
             metadata = dict(response.metadata or {})

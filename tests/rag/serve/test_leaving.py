@@ -112,3 +112,30 @@ def test_a_stream_that_waits_says_so_again(library: Library, monkeypatch: pytest
         return [f"{event.kind} {event.text}" async for event in events]
 
     assert asyncio.run(main()).count("status answering") >= 2
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_model_that_is_too_slow_leaves_the_answer_to_the_documents(library: Library, blocks: bool) -> None:
+    """What was found is not lost: the model is stopped at the first word's deadline, and a note says so."""
+
+    class Slow(MockLLM):
+        def stream_chat(self, messages: Any, **options: Any) -> Any:
+            def words() -> Any:
+                time.sleep(1.5)
+                yield from super(Slow, self).stream_chat(messages)
+
+            return words()
+
+    service = service_with(library, Slow() if blocks else Sleeper(seconds=30.0))
+
+    async def main() -> list[Any]:
+        events = service.ask(OWNER, Question("garden", "When does the gate close?"), first=0.8, whole=60)
+        return [event async for event in events]
+
+    started = time.monotonic()
+    found = asyncio.run(main())
+    assert time.monotonic() - started < 8
+    metadata = found[-1].response.metadata
+    assert found[-1].kind == "done" and metadata["status"] == "extractive"
+    assert "closes at dusk" in "".join(event.text for event in found if event.kind == "text")
+    assert "wrote no sentence" in metadata["notes"][-1] and "llm_failed" in metadata["note_kinds"]
