@@ -104,8 +104,8 @@ def test_the_command_proves_both_sides_and_the_index_serves_it(
     forbid_scoring()  # the same call again measures nothing, and shows the same
     again = call(*given)
     assert (again.stdout, again.exit_code) == (first.stdout, first.exit_code)
-    assert "was begun with pipeline.sparse.window" in call(*given, "--set", "sparse.window=1").stderr
-    assert "was begun with document_flops" in call(*given, "--document-flops", 0).stderr
+    assert "was started with pipeline.sparse.window" in call(*given, "--set", "sparse.window=1").stderr
+    assert "was started with document_flops" in call(*given, "--document-flops", 0).stderr
 
 
 def test_a_teacher_s_scores_are_learned_by_the_librarys_own_loss(place: Path) -> None:
