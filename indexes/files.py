@@ -96,10 +96,11 @@ def copy_folder(source: Path, target: Path) -> None:
         if place.is_dir():
             there.mkdir(parents=True, exist_ok=True)
         elif place.is_file():
-            _copy_file(place, there)
+            copy_file(place, there)
 
 
-def _copy_file(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content; its holes stay holes."""
     with source.open("rb") as old, target.open("wb") as new:
         at, size = 0, os.fstat(old.fileno()).st_size
         while at < size:

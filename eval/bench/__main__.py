@@ -11,6 +11,7 @@ ROOMS = {
     "runtimes": "users.",
     "start": "users.",
     "scale": "large.",
+    "threads": "large.",
     "words": "reading.",
 }  # races in packages of their own
 RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *ROOMS)

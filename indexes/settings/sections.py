@@ -205,6 +205,12 @@ class StoreSettings(SectionModel):
     grpc: bool = Field(False, description="use gRPC to talk to the server")
     timeout: float = Field(30.0, gt=0, description="seconds to wait for the server")
     wait: float = Field(10.0, ge=0, description="seconds to wait for another process that has the collection open")
+    searchers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes of rag serve that search copies of the embedded collections; 0: it searches itself",
+    )
     shard_number: int | None = Field(None, ge=1, description="shards of a new collection on a cluster")
     replication_factor: int | None = Field(None, ge=1, description="copies of each shard on a cluster")
     on_disk: bool = Field(False, description="keep vectors on disk instead of in memory")

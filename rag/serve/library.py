@@ -54,6 +54,9 @@ class Library:
         self.only = only
         self._owns_client = client is None
         self.engine = as_engine(client) if client is not None else open_engine(settings.store)
+        use_searchers = getattr(self.engine, "use_searchers", None)  # of the embedded engine
+        if use_searchers is not None:
+            use_searchers(settings.store.searchers)
         self._given = encoder
         self.encoder: BatchedEncoder | None = None
         self.reranker = reranker

@@ -22,6 +22,7 @@ from indexes.store.edge import query as edge_query
 from indexes.store.edge.collections import DONE, EdgeCollections
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id
+from indexes.store.edge.searchers.messages import as_said, hits_in, lack_out, leg_out
 from indexes.store.engine import DENSE, SPARSE, Hit, Lack, Leg, searched_again
 
 WRITE_BATCH = 500  # points per call: the engine holds the GIL during one, about 40 ms
@@ -265,21 +266,41 @@ class EdgeClient(EdgeCollections):
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
         """Search with vectors from arrays: the fast path. Hits have no payloads; ``payloads`` reads them later."""
+        folder = self._folder(collection_name)
+        if self.searchers is not None:
+            found = self.searchers.ask(folder, lambda: {"do": "legs", "legs": [*map(leg_out, legs)]}, hits_in)
+            if found is not None:
+                return found
         schema = self._schema(collection_name)
-        with self._folder(collection_name).opened() as shard:
+        with folder.opened() as shard:
             return edge_query.run_arrays(shard, legs, schema)
 
     def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
         """Return id (as text) -> payload; unknown ids are omitted."""
-        with self._folder(collection_name).opened() as shard:
+        folder = self._folder(collection_name)
+        if self.searchers is not None:
+            found = self.searchers.ask(folder, lambda: {"do": "payloads", "ids": list(ids)}, as_said)
+            if found is not None:
+                return found
+        with folder.opened() as shard:
             return {str(record.id): record.payload or {} for record in shard.retrieve(list(ids), True, False)}
 
     def scored_payloads(
         self, collection_name: str, ids: Sequence[str], lacks: Sequence[Lack]
     ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
         folder = self._folder(collection_name)
-        with folder.opened() as shard:
-            payloads, found = second_scores.read(shard, ids, lacks, folder.read_description())
+        said = None
+        if self.searchers is not None:
+
+            def request() -> dict[str, Any]:
+                return {"do": "scored", "ids": list(ids), "lacks": [*map(lack_out, lacks)]}
+
+            said = self.searchers.ask(folder, request, as_said)
+        if said is not None:
+            payloads, found = said
+        else:
+            with folder.opened() as shard:
+                payloads, found = second_scores.read(shard, ids, lacks, folder.read_description())
         rest = [lack for lack, scores in zip(lacks, found, strict=True) if scores is None]
         searched = iter(searched_again(self, collection_name, rest))
         return payloads, [next(searched) if scores is None else scores for scores in found]

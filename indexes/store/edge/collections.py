@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
 from indexes.store.edge.aliases import EdgeAliases
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
+from indexes.store.edge.searchers.pool import Searchers
 from indexes.store.engine import Kind
 from indexes.store.models.graph import Built, Wanted
 
@@ -32,6 +34,7 @@ class EdgeCollections(EdgeAliases):
         self.min_free_mb = min_free_mb
         self.patience = 0.0  # seconds to wait for a collection that another process has open
         self._folders: dict[str, EdgeFolder] = {}
+        self.searchers: Searchers | None = None
         self._as_qdrant: weakref.ref[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -78,6 +81,8 @@ class EdgeCollections(EdgeAliases):
             if folder is None:
                 folder = self._folders[real] = EdgeFolder(self.root / real)
                 folder.lock.patience = self.patience
+                if self.searchers is not None:
+                    folder.on_leave = partial(self.searchers.forget, folder.folder)
         if must_exist and not folder.record.known and not folder.exists():
             there = ", ".join(self._names()) or "none"
             raise CollectionNotFoundError(
@@ -195,6 +200,7 @@ class EdgeCollections(EdgeAliases):
             if folder.aside is not None and folder.aside.changes is not None:
                 folder.aside.changes.note(shard, operation, ids, chosen)
             folder.dirty = True
+            folder.version += 1
             shard.update(operation)
         return DONE
 
@@ -281,6 +287,22 @@ class EdgeCollections(EdgeAliases):
         for folder in self._folders.values():
             folder.close()
         self._folders.clear()
+        if self.searchers is not None:
+            self.searchers.close()
+            self.searchers = None
+
+    # ---- searching by other processes ----
+
+    def use_searchers(self, number: int) -> None:
+        """Answer searches by so many processes, on copies of the collections, until this is closed.
+
+        Each starts when it is first needed. A copy needs disk space for the collection's payloads and for what was
+        written since it was last optimised; vectors, graph and term index are shared with the collection's files.
+        """
+        if number and self.searchers is None:
+            self.searchers = Searchers(number, min_free_mb=self.min_free_mb)
+            for folder in self._folders.values():
+                folder.on_leave = partial(self.searchers.forget, folder.folder)
 
     def __repr__(self) -> str:
         return f"EdgeClient({os.fspath(self.root)!r})"

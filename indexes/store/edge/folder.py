@@ -17,7 +17,7 @@ import tempfile
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.convert import described_config
 from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
 from indexes.store.edge.record import RecordFile
+from indexes.store.edge.searchers import snapshot
 from indexes.store.models.graph import Wanted
 
 FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, at first sparse files
@@ -62,6 +63,8 @@ class EdgeFolder:
         self._packs = True
         self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # copy of a read-only shard
         self.dirty = False
+        self.version = 0  # of the contents; another from the moment on at which a write begins
+        self.on_leave: Callable[[], None] = lambda: None  # called when copies of the files must go
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
@@ -139,6 +142,7 @@ class EdgeFolder:
         try:
             if not borrows:
                 rewrite.settle(self.shard_path, None if self.aside is None else self.aside.place)
+                snapshot.sweep(self.shard_path)
                 if self.shard_path.is_dir():
                     check_room_to_open(self.shard_path)
                 self.record.keep_copy()
@@ -179,6 +183,7 @@ class EdgeFolder:
         if self._opened_by is not None and self._opened_by != os.getpid():
             return
         self.stop_building()
+        self.on_leave()
         with self._mutex:
             try:
                 self._close_shard()
@@ -204,6 +209,7 @@ class EdgeFolder:
         It is gone with the first step; after a kill the next use of the store deletes the rest (``end_deletion``)."""
         self._refuse_after_fork()
         self.stop_building()
+        self.on_leave()
         with self._mutex:
             self.refuse_read_only()
             self.lock.take()
@@ -252,6 +258,7 @@ class EdgeFolder:
             graph = Wanted.read(self.read_description().get("graph"))
             if graph is not None:
                 self._optimized(graph=graph, segments=1, timeout=3600, brief=False)
+        self.on_leave()
 
     def salvage(self) -> int:
         """Keep the intact points of damaged files and return their number. The record must be intact."""
@@ -270,7 +277,8 @@ class EdgeFolder:
             finally:
                 self._opened_by = None
                 self.lock.release()
-            return found
+        self.on_leave()
+        return found
 
     def _pack_new(self, shard: Path) -> None:
         edge_packing.run_optimizer(shard, self.lock, timeout=3600, brief=False)
@@ -307,6 +315,7 @@ class EdgeFolder:
             aside.place.replace(rewrite.new_place(self.shard_path))
             self._close_shard()
             old = rewrite.swap(self.shard_path, keep=True)
+            self.version += 1  # copies have no graph yet
             self._open()
         remove(old)
 

@@ -1,0 +1,93 @@
+"""What is said between the process that holds a collection and those that search copies of it: JSON, never pickles."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+from indexes.encoders.base import SparseVector
+from indexes.store import models
+from indexes.store.engine import Hit, Lack, Leg
+
+WORD, MOMENT, DAY = "word", "moment", "day"
+
+
+class NotSaidError(Exception):
+    """It has no form here: Qdrant's own types in a filter, for one."""
+
+
+def leg_out(leg: Leg) -> dict[str, Any]:
+    """Raises NotSaidError for a filter that is not made of our words."""
+    vector: Any
+    if isinstance(leg.vector, SparseVector):
+        vector = [_bytes_out(leg.vector.indices.astype("<u4")), _bytes_out(leg.vector.values.astype("<f4"))]
+    else:
+        vector = _bytes_out(np.asarray(leg.vector, "<f4"))
+    return {**leg._asdict(), "vector": vector, "filters": _word_out(leg.filters)}
+
+
+def leg_in(said: Mapping[str, Any]) -> Leg:
+    vector = said["vector"]
+    read: Any
+    if isinstance(vector, list):
+        indices, values = map(base64.b64decode, vector)
+        read = SparseVector(np.frombuffer(indices, "<u4").copy(), np.frombuffer(values, "<f4").copy())
+    else:
+        read = np.frombuffer(base64.b64decode(vector), "<f4").copy()
+    return Leg(**{**said, "vector": read, "filters": _word_in(said["filters"])})
+
+
+def lack_out(lack: Lack) -> dict[str, Any]:
+    return {"leg": leg_out(lack.leg), "ids": list(lack.ids)}
+
+
+def lack_in(said: Mapping[str, Any]) -> Lack:
+    return Lack(leg_in(said["leg"]), said["ids"])
+
+
+def hits_out(rows: Sequence[Sequence[Hit]]) -> list[list[tuple[str, float]]]:
+    return [[(hit.id, hit.score) for hit in hits] for hits in rows]
+
+
+def hits_in(said: Sequence[Sequence[tuple[str, float]]]) -> list[list[Hit]]:
+    return [[Hit(identity, score) for identity, score in hits] for hits in said]
+
+
+def as_said(said: Any) -> Any:
+    """Return an answer that is plain JSON."""
+    return said
+
+
+def _bytes_out(row: Any) -> str:
+    return base64.b64encode(row.tobytes()).decode("ascii")
+
+
+def _word_out(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_word_out(item) for item in value]
+    if isinstance(value, models.Word):
+        return {WORD: type(value).__name__, **{name: _word_out(item) for name, item in vars(value).items()}}
+    if isinstance(value, datetime):
+        return {MOMENT: value.isoformat()}
+    if isinstance(value, date):
+        return {DAY: value.isoformat()}
+    raise NotSaidError(type(value).__name__)
+
+
+def _word_in(said: Any) -> Any:
+    if isinstance(said, list):
+        return [_word_in(item) for item in said]
+    if not isinstance(said, dict):
+        return said
+    if MOMENT in said:
+        return datetime.fromisoformat(said[MOMENT])
+    if DAY in said:
+        return date.fromisoformat(said[DAY])
+    kind = getattr(models, said[WORD])
+    return kind(**{name: _word_in(item) for name, item in said.items() if name != WORD})
