@@ -21,7 +21,11 @@ class NotSaidError(Exception):
 
 
 def leg_out(leg: Leg) -> dict[str, Any]:
-    """Raises NotSaidError for a filter that is not made of our words."""
+    """Return a leg as JSON values.
+
+    Raises:
+        NotSaidError: its filter is not made of our words.
+    """
     vector: Any
     if isinstance(leg.vector, SparseVector):
         vector = [_bytes_out(leg.vector.indices.astype("<u4")), _bytes_out(leg.vector.values.astype("<f4"))]

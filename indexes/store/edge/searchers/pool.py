@@ -73,7 +73,11 @@ class Searcher:
         return None if self._process is None else self._process.pid
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """Raises GoneError: it ended, or cannot; the next question starts it again."""
+        """Return its answer.
+
+        Raises:
+            GoneError: it ended, or cannot; the next question starts it again.
+        """
         try:
             pipe = self._started()
             pipe.send_bytes(json.dumps(request).encode())
