@@ -277,15 +277,17 @@ def ticker(label: str) -> Iterator[Tick | None]:
 
 
 def _lines(label: str) -> Callable[[int, int], None]:
-    due = started = time.monotonic()
+    due = time.monotonic()
+    first: tuple[float, int] | None = None  # the pace is from here on: an index or a model came before it
 
     def tick(done: int, total: int) -> None:
-        nonlocal due
+        nonlocal due, first
         now = time.monotonic()
+        first = first or (now, done)
         if now < due + LINES_EVERY:
             return
-        due = now
-        left = f", about {span((now - started) / done * (total - done))} left" if done and total > done else ""
+        due, (began, before) = now, first
+        left = f", about {span((now - began) / (done - before) * (total - done))} left" if before < done < total else ""
         words(f"{label}: {done:,} of {total:,}{left}")
 
     return tick

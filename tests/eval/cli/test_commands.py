@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from eval.cli import options
 from eval.cli.main import COMMANDS, main
 from eval.datasets import load_dataset
 from eval.measure.runs import load_run
@@ -232,3 +234,16 @@ def test_help_needs_no_model(call: Call) -> None:
     assert all(name in result.stdout for name in ("run", "rerank", "embedders", "sweep", "failures", "convert"))
     for name in ("run", "rerank", "embedders", "sweep", "failures", "convert"):
         assert call(name, "--help").exit_code == 0
+
+
+def test_the_time_left_is_reckoned_from_the_first_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 600.0, 632.0])  # ten minutes of indexing before the first question
+    monkeypatch.setattr(options, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    tick = options._lines("questions")
+    tick(1, 40)
+    tick(9, 40)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "questions: 1 of 40"
+    assert said[1] == f"questions: 9 of 40, about {options.span(124)} left"
