@@ -121,4 +121,4 @@ def test_the_commands_with_a_real_model(call: Callable[..., Result], lighthouse:
     few = call("calibrate", "--answers", str(kept), *sets)
     assert few.exit_code == 1 and "too few to fit refusals on" in few.stderr
     other = call("calibrate", "--answers", str(kept), "--set", "llm.model=nobody")
-    assert "it holds: smollm2 in layout plain" in other.stderr
+    assert "the file has: smollm2 in layout plain" in other.stderr

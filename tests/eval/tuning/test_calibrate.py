@@ -88,7 +88,7 @@ def test_the_command_prints_the_trade_off_and_refuses(call, lighthouse, tmp_path
     assert rows[0]["rate"] == 0.01 and rows[0].keys() == {"rate", "below", "false_answers", "answered"}
     assert not lines.exists()
     gone = call("calibrate", "--test", str(tmp_path / "none.jsonl"))  # files of splits, as everywhere
-    assert gone.exit_code == 3 and "there is no file at" in gone.stderr
+    assert gone.exit_code == 1 and "there is no file at" in gone.stderr
     assert "Missing argument 'DATASET'" in call("calibrate").stderr
 
 

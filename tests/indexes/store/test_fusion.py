@@ -51,7 +51,7 @@ def test_lone_and_equal_and_negative_scores() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "sum"}, "'sum' is unknown"),
+        ({"method": "sum"}, "unknown fusion method 'sum'"),
         ({"dense_weight": -1}, "weights dense -1"),
         ({"dense_weight": 0, "sparse_weight": 0}, "not both 0"),
         ({"dense_weight": float("nan")}, "weights"),

@@ -115,9 +115,9 @@ def test_faults_in_one_sentence() -> None:
     cases = {
         (broken, 200): "stopped in the middle of the answer .*; choose a smaller model or lower llm.context_window",
         (refused, 400): "answered 400 .*; lower retrieval.top_n or retrieval.window, or raise llm.context_window",
-        ("no JSON", 503): "answered 503 .no JSON.; wait until it has answered others",
-        ("no JSON", 200): "this process answered with something else than the OpenAI API",
-        ("[]", 200): "this process answered with something else than the OpenAI API",
+        ("no JSON", 503): "answered 503 .no JSON.; wait until it has answered other requests",
+        ("no JSON", 200): "this process does not answer as the OpenAI API",
+        ("[]", 200): "this process does not answer as the OpenAI API",
     }
     for (content, status), said in cases.items():
         model = Wire(content, status).model()

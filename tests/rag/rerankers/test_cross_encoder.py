@@ -155,7 +155,7 @@ def test_scores_that_are_no_numbers_are_refused(xlmr_folder: Path, tmp_path: Pat
     weights = load_file(folder / "model.safetensors")
     weights["classifier.out_proj.bias"].fill_(float("nan"))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(RerankerError, match="gave nan for text 0"):
+    with pytest.raises(RerankerError, match="returned nan for text 0"):
         load(folder).score(QUESTIONS[0], PASSAGES[:2])
 
 

@@ -90,7 +90,7 @@ def test_a_score_that_is_no_number_is_refused() -> None:
             raw = np.full(len(texts), np.nan, np.float32)
             return RerankScores(raw, raw)
 
-    with pytest.raises(RerankerError, match="gave nan for text 0"):
+    with pytest.raises(RerankerError, match="returned nan for text 0"):
         Broken().postprocess_nodes(nodes("a"), query_str="q")
 
 

@@ -35,6 +35,7 @@ def leg_out(leg: Leg) -> dict[str, Any]:
 
 
 def leg_in(said: Mapping[str, Any]) -> Leg:
+    """Return the leg that ``leg_out`` wrote."""
     vector = said["vector"]
     read: Any
     if isinstance(vector, list):
@@ -46,18 +47,22 @@ def leg_in(said: Mapping[str, Any]) -> Leg:
 
 
 def lack_out(lack: Lack) -> dict[str, Any]:
+    """Return a leg and the ids it lacks, as JSON; raises as ``leg_out``."""
     return {"leg": leg_out(lack.leg), "ids": list(lack.ids)}
 
 
 def lack_in(said: Mapping[str, Any]) -> Lack:
+    """Return what ``lack_out`` wrote."""
     return Lack(leg_in(said["leg"]), said["ids"])
 
 
 def hits_out(rows: Sequence[Sequence[Hit]]) -> list[list[tuple[str, float]]]:
+    """Return the id and score of each hit, by leg."""
     return [[(hit.id, hit.score) for hit in hits] for hits in rows]
 
 
 def hits_in(said: Sequence[Sequence[tuple[str, float]]]) -> list[list[Hit]]:
+    """Return the hits that ``hits_out`` wrote."""
     return [[Hit(identity, score) for identity, score in hits] for hits in said]
 
 

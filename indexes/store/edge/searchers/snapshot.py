@@ -61,6 +61,7 @@ def take(shard: Path, *, min_free_mb: int) -> Path:
 
 
 def is_written_once(path: Path) -> bool:
+    """Return True if the engine never changes this file once it is written, so that a copy may share it."""
     return path.name in WRITTEN_ONCE
 
 
