@@ -39,8 +39,10 @@ _ZH_STOP_WORDS = words_of(
     "之 之一 一个 一种 一些 有 没有 并 并且 以及 等 等等 什么 怎么 怎样 如何 哪 哪个 哪些 哪里 哪儿 谁 几 "
     "多少 吗 呢 吧 啊 呀 请 请问 着 过 地 得 所 可以 能 能够 会 要 需要 应该 必须 根据 段落 一下 个 中 里 上 "
     "下 时 后 前 来 去 说 第 叫 叫做 称为 即 若 则 当 如 不 没 只 只有 才 便 却 为什么 是不是 有没有 属于 何 "
-    "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日"
+    "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日 天"
 )
+# "How many", with its measure word in one: it asks for a number, and stands in no answer.
+_ZH_HOW_MANY = re.compile("几[个天年月日条次种位名层章回句页岁点分秒块元米斤人]")
 ZH_NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})
 _LETTER = rf"[^\W_{WITHOUT_BLANKS}]"
 _TOKEN = re.compile(rf"[{HAN}]+|(?!\d){_LETTER}+(?:[-_.'+#/:&]{_LETTER}+)*(?:\+\+(?!\w)|#(?!\w))?")
@@ -146,7 +148,7 @@ def _chinese_words(run: str) -> Iterable[tuple[str, float, bool]]:
     import rjieba
 
     for word, tag in rjieba.tag(run):
-        if word in _ZH_STOP_WORDS or CHINESE_NUMERAL.fullmatch(word):
+        if word in _ZH_STOP_WORDS or _ZH_HOW_MANY.fullmatch(word) or CHINESE_NUMERAL.fullmatch(word):
             continue
         yield word, 0.5 if len(word) == 1 else 1.0, len(word) > 1 and tag in ZH_NAMES
 

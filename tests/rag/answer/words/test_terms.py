@@ -82,3 +82,8 @@ def test_what_is_another_thing_is_not_held(claim: str, text: str) -> None:
 def test_a_text_holds_all_of_itself(text: str) -> None:
     terms = terms_of(text)
     assert share_held(terms, [Evidence(text)]) == (1.0 if terms else 0.0) or share_held(terms, [Evidence(text)]) > 0.99
+
+
+@pytest.mark.parametrize("question", ["试用期是几个月？", "试用期有几天？", "試用期有幾個月？"])
+def test_how_many_is_a_question_and_no_term(question: str) -> None:
+    assert [term.key for term in terms_of(question)] == ["试用期"]
