@@ -25,7 +25,10 @@ def running_server(shared: Shared) -> Client | None:
         return None
     other = difference(address, shared.settings)
     if other is not None:
-        words(f"note: the server at {address.url} has a different {other}, so this question is answered without it")
+        words(
+            f"note: the server at {address.url} has a different {other}, so this question is answered without it; "
+            f"leave {other} as the server has it to ask the server"
+        )
         return None
     return _ready(address)
 

@@ -181,6 +181,7 @@ class Service:
         def chosen(holds: Callable[[str, str], bool]) -> list[str]:
             found: set[str] = set()
             for name in names:
+                # Of several, one that cannot be listed cannot be searched either, and the search notes why.
                 with contextlib.suppress(Exception) if len(names) > 1 else contextlib.nullcontext():
                     found.update(
                         info.doc_id

@@ -39,20 +39,16 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     """
     from sentence_transformers import SentenceTransformer
 
-    from indexes.encoders.loading.probe import refuse_code
     from indexes.encoders.sentence_transformer import _remembered_name, checkpoint_prompts
 
-    refuse_code(folder, name, trusted=False, section="encoder")
-    device = own_device(options.device, error=EncoderError)
-    try:
-        with quiet():
-            model = SentenceTransformer(str(folder), device=str(device), local_files_only=True, trust_remote_code=False)
-    except UNLOADABLE as error:
-        raise EncoderError(
-            f"'{name}' ({folder}) cannot be loaded as a sentence-transformers model ({reason_of(error)})",
-            remedy="name the folder with modules.json or config.json, weights and tokenizer",
-        ) from error
-    model.float()
+    model = load_as(
+        SentenceTransformer,
+        folder,
+        name,
+        options.device,
+        what="a sentence-transformers model",
+        remedy="name the folder with modules.json or config.json, weights and tokenizer",
+    )
     prompts = choose_prompts(
         [name, _remembered_name(folder)],
         checkpoint=checkpoint_prompts(model.prompts, model.default_prompt_name),
@@ -62,6 +58,29 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     model.prompts = dict(prompts) if any(prompts.values()) else {}
     model.default_prompt_name = None
     return model
+
+
+def load_as(kind: Callable[..., Any], folder: Path, name: str, device: str, *, what: str, remedy: str) -> Any:
+    """Load a folder as a class of sentence-transformers, in float32, without running code that it brings.
+
+    Args:
+        kind: SentenceTransformer or SparseEncoder.
+        what, remedy: of the error.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    from indexes.encoders.loading.probe import refuse_code
+
+    refuse_code(folder, name, trusted=False, section="encoder")
+    where = own_device(device, error=EncoderError)
+    try:
+        with quiet():
+            model = kind(str(folder), device=str(where), local_files_only=True, trust_remote_code=False)
+    except UNLOADABLE as error:
+        reason = reason_of(error)
+        raise EncoderError(f"'{name}' ({folder}) cannot be loaded as {what} ({reason})", remedy=remedy) from error
+    return model.float()
 
 
 def train(

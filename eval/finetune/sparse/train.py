@@ -11,19 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from eval.finetune.embedder.rows import DevPool
-from eval.finetune.embedder.train import arguments_of, datasets_of, dev_evaluator
+from eval.finetune.embedder.train import arguments_of, datasets_of, dev_evaluator, load_as
 from eval.finetune.sparse.options import SparseOptions
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.trainer import (
-    UNLOADABLE,
-    Rows,
-    TrainingFolder,
-    beginning,
-    fit,
-    own_device,
-    quiet,
-    reason_of,
-)
+from eval.finetune.training.trainer import Rows, TrainingFolder, beginning, fit
 from eval.ticks import Tick
 from indexes.errors import EncoderError
 
@@ -100,19 +91,14 @@ def load_base(folder: Path, name: str, options: SparseOptions) -> Any:
     """
     from sentence_transformers import SparseEncoder
 
-    from indexes.encoders.loading.probe import refuse_code
-
-    refuse_code(folder, name, trusted=False, section="encoder")
-    device = own_device(options.device, error=EncoderError)
-    try:
-        with quiet():
-            model = SparseEncoder(str(folder), device=str(device), local_files_only=True, trust_remote_code=False)
-    except UNLOADABLE as error:
-        raise EncoderError(
-            f"'{name}' ({folder}) cannot be loaded as a sparse encoder ({reason_of(error)})",
-            remedy="name the folder of a SPLADE model with config.json, weights and tokenizer",
-        ) from error
-    return model.float()
+    return load_as(
+        SparseEncoder,
+        folder,
+        name,
+        options.device,
+        what="a sparse encoder",
+        remedy="name the folder of a SPLADE model with config.json, weights and tokenizer",
+    )
 
 
 def losses_of(model: Any, rows: Mapping[str, Rows], options: SparseOptions) -> dict[str, Any]:

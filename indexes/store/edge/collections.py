@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.files import private_folder
@@ -18,9 +18,11 @@ from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
 from indexes.store.edge.aliases import EdgeAliases
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
-from indexes.store.edge.searchers.pool import Searchers
 from indexes.store.engine import Kind
 from indexes.store.models.graph import Built, Wanted
+
+if TYPE_CHECKING:
+    from indexes.store.edge.searchers.pool import Searchers
 
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
@@ -300,6 +302,8 @@ class EdgeCollections(EdgeAliases):
         written since it was last optimised; vectors, graph and term index are shared with the collection's files.
         """
         if number and self.searchers is None:
+            from indexes.store.edge.searchers.pool import Searchers
+
             self.searchers = Searchers(number, min_free_mb=self.min_free_mb)
             for folder in self._folders.values():
                 folder.on_leave = partial(self.searchers.forget, folder.folder)

@@ -32,11 +32,10 @@ def read(
     shard: Any, ids: Sequence[str], lacks: Sequence[Lack], description: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], list[Scores | None]]:
     """Return payloads of points, and per leg the scores of the points it lacks (None: not a plain product)."""
-    every = all(is_plain(lack.leg, description) for lack in lacks)  # searching for one leg takes as long as for both
-    plain = [every] * len(lacks)
+    plain = all(is_plain(lack.leg, description) for lack in lacks)  # searching for one leg takes as long as for both
     wanted: dict[str, list[str]] = {identity: [] for identity in ids}
-    for lack, computed in zip(lacks, plain, strict=True):
-        for identity in lack.ids if computed else ():
+    for lack in lacks if plain else ():
+        for identity in lack.ids:
             wanted.setdefault(identity, []).append(lack.leg.name)
     groups: dict[tuple[str, ...], list[str]] = {}
     for identity, names in wanted.items():
@@ -52,10 +51,7 @@ def read(
                 stored = stored if isinstance(stored, dict) else {"": stored}
                 for name in named:
                     vectors[name][identity] = stored.get(name)
-    return payloads, [
-        _products(lack.leg, vectors[lack.leg.name], description) if computed else None
-        for lack, computed in zip(lacks, plain, strict=True)
-    ]
+    return payloads, [_products(one.leg, vectors[one.leg.name], description) if plain else None for one in lacks]
 
 
 def _products(leg: Leg, stored: Mapping[str, Any], description: Mapping[str, Any]) -> Scores:
