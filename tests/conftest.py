@@ -7,9 +7,13 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.kept_readers import KeptReaders
 
 # On a busy machine drawing examples is slow, which says nothing about the code.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -38,3 +42,21 @@ def fetch_smollm2() -> None:
 
 
 fetch_smollm2()
+
+
+READERS = KeptReaders()
+atexit.register(READERS.clear)
+
+
+@pytest.fixture(autouse=True)
+def kept_readers() -> None:
+    READERS.patch()
+
+
+@pytest.fixture
+def fresh_readers() -> Iterator[None]:
+    """For the tests of the readers' process itself: each reader starts one, and ends it."""
+    READERS.clear()
+    READERS.fresh = True
+    yield
+    READERS.fresh = False

@@ -15,6 +15,8 @@ from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.walk_files import FoundFile
 from indexes.settings.sections import IngestSettings, ReadSettings
 
+pytestmark = pytest.mark.usefixtures("fresh_readers")
+
 
 def found(path: Path) -> FoundFile:
     status = path.stat()
