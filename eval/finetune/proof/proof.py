@@ -100,7 +100,7 @@ class Proof(Plain):
 
 
 IN_DOMAIN_HEAD = ("measure", "before", "after", "difference", "relative", "95 % interval", "p", "win / tie / loss")
-FORGETTING_HEAD = ("collection", "questions", "measure", "before", "after", "relative", "95 % interval", "p", "verdict")
+FORGETTING_HEAD = ("dataset", "questions", "measure", "before", "after", "relative", "95 % interval", "p", "verdict")
 
 
 def in_domain_rows(proof: Proof) -> list[list[str]]:
