@@ -28,7 +28,7 @@ from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.text.characters import comparable
 from rag import Settings, build_query_engine, build_retriever, load_settings
 from rag.rerankers import build_reranker
-from tests.indexes.reindexing.reindex_kill import words_model
+from tests.indexes.words_model import words_model
 
 MEASURES = ["R@3", "RR@3"]
 

@@ -1,4 +1,4 @@
-"""A process that loads the model once, forks a child for every run, and kills it with SIGKILL at random moments.
+"""A process that forks a child for every run, and kills it with SIGKILL at random moments.
 
 Arguments: documents folder, store folder, number of kills, seed. Prints one JSON line a round. The engine is opened in
 the children only: it does not survive a fork.
@@ -17,13 +17,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 from indexes import Index, build_index, open_index
-from indexes.encoders import build_encoder
 from indexes.ingest import run as ingestion
 from indexes.ingest.walk_files import FoundFile
 from indexes.readers import read_file
 from indexes.readers.stream import DocumentStream, stream_of
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from indexes.store.edge import packing as edge_packing
+from tests.indexes.words_model import words_model
 
 NAMES = 12
 
@@ -99,8 +99,7 @@ def child(work: object) -> int:
 
 def main(folder: Path, store: Path, kills: int, seed: int) -> None:
     settings = settings_for(store)
-    encoder = build_encoder(settings)
-    encoder.encode_documents(["warm"])
+    encoder = words_model(1)
     ingestion.ReaderWorker = InProcessReader  # type: ignore[misc, assignment]
     edge_packing.PACK_POINTS = 60  # so that some of the kills hit it
     draw = random.Random(seed)
@@ -137,7 +136,7 @@ def main(folder: Path, store: Path, kills: int, seed: int) -> None:
             length *= 1.03
         else:  # it was quicker: aim earlier from now on
             length = 0.5 * length + 0.5 * (time.monotonic() - started)
-        if (store / "edge" / "default" / "collection.json").exists() and draw.random() < 0.4:
+        if (store / "edge" / "default" / "collection.json").exists() and draw.random() < 0.6:
             os.waitpid(child(look), 0)
         sys.stdout.write(
             json.dumps({"round": round_, "killed": killed, "after": round(time.monotonic() - started, 2)}) + "\n"

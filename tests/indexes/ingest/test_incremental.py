@@ -22,6 +22,8 @@ from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.paths import manifest_path
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings, IngestSettings
+from tests import ROOT
+from tests.indexes.words_model import words_model
 
 HEN = "The hen lays an egg each morning. She eats barley and snails. At night she sleeps on the beam."
 
@@ -225,6 +227,7 @@ import sys
 from pathlib import Path
 from indexes import build_index
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
+from tests.indexes.words_model import words_model
 settings = IndexSettings(
     encoder=EncoderSettings(provider="minilm", model="minilm"),
     store=StoreSettings(path=Path(sys.argv[2])),
@@ -234,20 +237,21 @@ def told(progress):
     sys.stdout.write("stopping\\n" if progress.stopping else f"{progress.sentences_done}\\n")
     sys.stdout.flush()
 try:
-    build_index(Path(sys.argv[1]), settings=settings, progress=told).close()
+    build_index(Path(sys.argv[1]), settings=settings, encoder=words_model(1, pause=0.03), progress=told).close()
 except KeyboardInterrupt as stop:
     print("kept", stop.report.count("added"), flush=True)
     sys.exit(130)
 """
 
 
-def test_ctrl_c_keeps_what_was_stored(tmp_path: Path, settings: IndexSettings, encoder: Encoder) -> None:
+def test_ctrl_c_keeps_what_was_stored(tmp_path: Path, settings: IndexSettings) -> None:
     docs = tmp_path / "many"
     docs.mkdir()
-    for number in range(200):
+    for number in range(100):
         (docs / f"{number:03}.txt").write_text(f"Note {number} is short. It ends here, at {number}.", encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(INTERRUPTED), str(docs), str(settings.store.path)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -262,8 +266,8 @@ def test_ctrl_c_keeps_what_was_stored(tmp_path: Path, settings: IndexSettings, e
     assert process.wait() == 130
     assert "stopping" in lines
     kept = int(lines[-1].split()[1])
-    assert 10 < kept < 200
-    with open_index(settings=settings, encoder=encoder) as index:
+    assert 10 < kept < 100
+    with open_index(settings=settings, encoder=words_model(1)) as index:
         assert len(index.documents()) == kept
         assert index.verify().sound
 

@@ -10,7 +10,7 @@ import pytest
 from indexes import Index, build_index
 from indexes.readers import read_file
 from indexes.settings.sections import IndexSettings, StoreSettings
-from tests.indexes.reindexing.reindex_kill import words_model
+from tests.indexes.words_model import words_model
 
 TEXTS = {
     "harvest.txt": "The harvest of barley was 3,480,000 tonnes. That of oats was 3,840,000 tonnes. That of rye was "

@@ -11,7 +11,7 @@ from indexes import build_index, reindex
 from indexes.ingest.node_counts import NodeCounts, recorded_counts
 from indexes.settings.sections import IndexSettings, StoreSettings
 from rag.doctor.store import check_nodes
-from tests.indexes.reindexing.reindex_kill import words_model
+from tests.indexes.words_model import words_model
 
 
 def test_a_run_counts_and_a_reindex_keeps_the_counts(tmp_path: Path) -> None:

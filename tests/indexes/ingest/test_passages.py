@@ -25,7 +25,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.reindexing.run import reindex
 from indexes.settings.sections import EncoderSettings, IndexSettings, SplitSettings, StoreSettings
 from tests.indexes.manifest.test_erasing import keys_in_cache
-from tests.indexes.reindexing.reindex_kill import WordVectors
+from tests.indexes.words_model import WordVectors
 from tests.tiny_models import tiny_bert
 
 WORDS = ["kiln", "glaze", "clay", "wheel", "bowl", "fire", "salt", "ash", "cone", "shelf", "brush", "sieve"]

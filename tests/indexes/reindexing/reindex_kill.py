@@ -10,23 +10,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import indexes.reindexing.run as reindexing
 from indexes import build_index, open_index, reindex
-from indexes.encoders.base import Encoded, Encoder
-from indexes.encoders.bm25 import Bm25
-from indexes.encoders.paired import PairedEncoder
+from indexes.encoders.base import Encoder
 from indexes.errors import FingerprintMismatchError
 from indexes.manifest.manifest import Manifest
 from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from indexes.store.edge.client import EdgeClient
 from tests.indexes.ingest.kill_scenario import child
+from tests.indexes.words_model import words_model
 
 WARM = ("llama_index.core", "indexes.encoders.llama_index_embedding", "indexes.store.sentence_store", "qdrant_edge")
 QUESTION = "What does the hen eat?"
@@ -42,30 +38,6 @@ MOMENTS: list[tuple[Any, str, int]] = [
     (EdgeClient, "update_collection_aliases", 1),  # the name is borne by nothing
     (reindexing, "remove_manifest", 1),
 ]
-
-
-class WordVectors:
-    """A dense model that needs no torch, which takes a process of its own long to load: a text is the sum of its
-    words' vectors, and another ``seed`` gives others."""
-
-    max_tokens, dim, pooling = 512, 32, "sum"
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.model = self.weights = f"words-{seed}"
-        self.prompts = {"query": "", "document": ""}
-
-    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
-        rows = [sum(self._word(word[:3].lower()) for word in text.split()) for text in texts]
-        dense = np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
-        return Encoded(dense)
-
-    def _word(self, word: str) -> Any:
-        return np.random.default_rng([self.seed, *word.encode()]).standard_normal(self.dim)
-
-
-def words_model(seed: int) -> Encoder:
-    return PairedEncoder(WordVectors(seed), Bm25())
 
 
 def settings_for(store: Path, prompt: str | None = None) -> IndexSettings:

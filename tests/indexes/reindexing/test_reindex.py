@@ -26,7 +26,8 @@ from indexes.store.edge.client import EdgeClient
 from indexes.store.generations import Generations, base_names
 from rag.cli.main import main
 from tests.indexes.reindexing import reindex_kill
-from tests.indexes.reindexing.reindex_kill import WordVectors, settings_for, words_model
+from tests.indexes.reindexing.reindex_kill import settings_for
+from tests.indexes.words_model import WordVectors, words_model
 
 TEXTS = {
     "hen.txt": "The hen lays an egg each morning. The hen eats barley and snails. At night she sleeps on the beam.",

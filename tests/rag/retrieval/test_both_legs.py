@@ -12,7 +12,7 @@ from indexes import Index, build_index
 from indexes.store.fusion import fuse
 from rag import Settings, build_retriever
 from rag.settings import RetrievalSettings
-from tests.indexes.reindexing.reindex_kill import words_model
+from tests.indexes.words_model import words_model
 
 
 @pytest.fixture(scope="module")

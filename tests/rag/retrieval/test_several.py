@@ -12,7 +12,7 @@ from indexes import Index, build_index
 from indexes.errors import StoreError
 from rag import Settings, build_query_engine, build_retriever
 from rag.retrieval.several import SeveralIndexes, TermCounter, joined, parted
-from tests.indexes.reindexing.reindex_kill import words_model
+from tests.indexes.words_model import words_model
 
 LOADS = ("gravel", "timber", "grain", "coal", "salt", "slate", "peat", "wool", "clay", "chalk")
 BARGES = {
