@@ -6,6 +6,7 @@ the children only: it does not survive a fork.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -26,6 +27,11 @@ from indexes.store.edge import packing as edge_packing
 from tests.indexes.words_model import words_model
 
 NAMES = 12
+# What a run imports when it needs it: a child would spend its time on these, and be killed there.
+HEAVY = (
+    "llama_index.core", "indexes.store.edge.client", "indexes.store.edge.qdrant", "indexes.store.sentence_store",
+    "qdrant_edge", "indexes.ingest.run", "indexes.encoders.cache.vectors", "rjieba",
+)  # fmt: skip
 
 
 class InProcessReader:
@@ -83,6 +89,12 @@ def whole(index: Index, versions: dict[str, set[str]]) -> list[str]:
     return bad
 
 
+def warm() -> None:
+    """Import once what each forked child would import."""
+    for module in HEAVY:
+        importlib.import_module(module)
+
+
 def child(work: object) -> int:
     """Fork; the child runs ``work`` and leaves. Returns its process id."""
     process = os.fork()
@@ -99,6 +111,7 @@ def child(work: object) -> int:
 
 def main(folder: Path, store: Path, kills: int, seed: int) -> None:
     settings = settings_for(store)
+    warm()
     encoder = words_model(1)
     ingestion.ReaderWorker = InProcessReader  # type: ignore[misc, assignment]
     edge_packing.PACK_POINTS = 60  # so that some of the kills hit it

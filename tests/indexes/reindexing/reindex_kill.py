@@ -5,7 +5,6 @@ Arguments: documents folder, store folder. Prints one JSON line a moment. The en
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -21,10 +20,9 @@ from indexes.manifest.manifest import Manifest
 from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from indexes.store.edge.client import EdgeClient
-from tests.indexes.ingest.kill_scenario import child
+from tests.indexes.ingest.kill_scenario import child, warm
 from tests.indexes.words_model import words_model
 
-WARM = ("llama_index.core", "indexes.encoders.llama_index_embedding", "indexes.store.sentence_store", "qdrant_edge")
 QUESTION = "What does the hen eat?"
 # (where, what, which call): killed before that call is made, in this order.
 MOMENTS: list[tuple[Any, str, int]] = [
@@ -75,8 +73,7 @@ def found(settings: IndexSettings, encoder: Encoder) -> str:
 def main(docs: Path, store: Path) -> None:
     old, new = settings_for(store), settings_for(store, "note: ")
     encoders = {"old": words_model(1), "new": words_model(2)}
-    for module in WARM:  # once, and not in each child
-        importlib.import_module(module)
+    warm()
 
     def tell(line: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(line) + "\n")
