@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -190,20 +190,14 @@ def plan_index(
     from indexes.ingest.run import plan
 
     settings = settings or load(IndexSettings).settings
-    engine = open_engine(settings.store)
-    try:
+    with closing(open_engine(settings.store)) as engine:
         store = Collection(engine, Generations(engine, collection).current())
         path = manifest_path(settings.store, store.name, shared_client=False)
         digest, there = "", store.exists()
         if there:
             digest = str((store.fingerprint() or {}).get("digest", ""))
-    finally:
-        engine.close()
-    manifest = Manifest(path if there and isinstance(path, Path) and path.exists() else ":memory:")
-    try:
+    with closing(Manifest(path if there and isinstance(path, Path) and path.exists() else ":memory:")) as manifest:
         return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
-    finally:
-        manifest.close()
 
 
 def _check(collection: object, settings: object, encoder: object, client: object) -> None:
@@ -215,7 +209,8 @@ def _check(collection: object, settings: object, encoder: object, client: object
     check_name(collection)
     loaded = "give what load_settings() returns, for example load_settings(profile='offline')"
     must_be((IndexSettings, NoneType), "settings", settings, loaded)
-    if encoder is not None and (isinstance(encoder, type) or not _encodes(encoder)):
+    encodes = hasattr(encoder, "encode_queries") or hasattr(encoder, "get_query_embedding")
+    if encoder is not None and (isinstance(encoder, type) or not encodes):
         raise SettingsError(
             f"encoder is {encoder!r:.80}, which cannot be used",
             remedy="give an encoder of ours, or a LlamaIndex embedding such as OllamaEmbedding(model_name=...); a "
@@ -226,10 +221,6 @@ def _check(collection: object, settings: object, encoder: object, client: object
             f"client is {client!r:.80}, which is not a Qdrant client",
             remedy="give QdrantClient(...) or index.client; an address is the setting store.url",
         )
-
-
-def _encodes(encoder: object) -> bool:
-    return hasattr(encoder, "encode_queries") or hasattr(encoder, "get_query_embedding")
 
 
 def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:

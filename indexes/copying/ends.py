@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from indexes.display import without_secrets
 from indexes.encoders.base import Fingerprint
 from indexes.errors import StoreError
-from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import manifest_path
-from indexes.manifest.recovery import recover
 from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection
 from indexes.store.engine import Engine
-from indexes.store.generations import Generations, base_name
+from indexes.store.generations import Generations
 from indexes.store.schema import SCHEMA_VERSION
 
 
@@ -56,17 +53,6 @@ class End(NamedTuple):
         return None if path is None else path.with_name(path.name.removesuffix(".sqlite") + suffix)
 
 
-def base_name_of(end: End, name: str) -> str:
-    """Return the collection's name: the copy of a later generation is the first of its name."""
-    return base_name(end.store.engine, end.store.name) if end.store.exists() else name
-
-
-def finish(end: End) -> None:
-    """Finish the work of a killed run."""
-    with closing(Journal(end.manifest.path)) as journal:
-        recover(end.store, end.manifest, journal)
-
-
 def state_of(manifest: Manifest) -> str:
     """Return a digest of the documents in a manifest."""
     digest = hashlib.sha256()
@@ -83,8 +69,3 @@ def fingerprint_of(record: dict[str, Any]) -> Fingerprint:
             remedy="use the version of RagWright that made it",
         )
     return Fingerprint(**{key: value for key, value in record["fingerprint"].items() if key != "digest"})
-
-
-def existing(folder: Path) -> Path:
-    """Return the folder, or its nearest existing parent."""
-    return next(place for place in (folder, *folder.parents) if place.exists())

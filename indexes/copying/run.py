@@ -17,10 +17,7 @@ import numpy as np
 
 from indexes.copying.ends import (
     End,
-    base_name_of,
-    existing,
     fingerprint_of,
-    finish,
     place_of,
     shown,
     state_of,
@@ -35,12 +32,14 @@ from indexes.manifest.documents import Ids, put, remove_documents, replace_docum
 from indexes.manifest.manifest import Entry
 from indexes.manifest.moves import PLACES_DUE, stored_points
 from indexes.manifest.paths import ENCODER_FACT
+from indexes.manifest.recovery import finish
 from indexes.manifest.verify import adopt, verify
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
 from indexes.store import models
 from indexes.store.checks import check_disk
 from indexes.store.client import open_engine
+from indexes.store.generations import base_name
 from indexes.store.models.graph import KEY as GRAPH
 from indexes.store.stock import is_stock
 from indexes.store.upkeep.graph import optimize_if_due
@@ -92,7 +91,9 @@ def copy_collection(
                 engine.patience = store.wait
             ends.append(End.of(engine, store, collection))
             stack.callback(ends[-1].manifest.close)
-        report = _Copying(ends[0], ends[1], base_name_of(ends[0], collection), settings, progress).run()
+        first = ends[0].store  # the copy of a later generation is the first of its name
+        name = base_name(first.engine, first.name) if first.exists() else collection
+        report = _Copying(ends[0], ends[1], name, settings, progress).run()
     report.seconds = time.monotonic() - started
     return report
 
@@ -124,7 +125,7 @@ class _Copying:
         with ExitStack() as stack:
             if not source.manifest.read_only:
                 stack.enter_context(source.manifest.writer())
-                finish(source)
+                finish(source.store, source.manifest)
                 adopt(source.store, source.manifest)
             stack.enter_context(target.manifest.writer())
             self._prepare()
@@ -163,7 +164,8 @@ class _Copying:
             size, folder = source.store.disk_bytes(), target.store.engine.folder(name)
             if folder is not None:
                 needed = size or source.store.count() * (4 * int(record["fingerprint"]["dim"]) + 2048)
-                check_disk(existing(folder), min_free_mb=target.settings.min_free_mb, needed_bytes=needed)
+                existing = next(place for place in (folder, *folder.parents) if place.exists())
+                check_disk(existing, min_free_mb=target.settings.min_free_mb, needed_bytes=needed)
             target.manifest.clear()  # of a deleted collection
             target.store.ensure(
                 fingerprint_of(record),
@@ -187,7 +189,7 @@ class _Copying:
                 remedy="use that one, or delete it first (rag delete --all) and copy again",
             )
         self._report.resumed = not mark.get("whole")
-        finish(target)
+        finish(target.store, target.manifest)
         self._mark(whole=False)
 
     def _mark(self, *, whole: bool) -> None:

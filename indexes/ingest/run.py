@@ -15,7 +15,7 @@ from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import RagWrightError, SourceError, StoreError
 from indexes.ingest import pipeline
-from indexes.ingest.changed_files import FilePlanner, ReadJob
+from indexes.ingest.changed_files import FilePlanner
 from indexes.ingest.encode_stage import passage_size
 from indexes.ingest.events import Desk, Event, Read, Source, Spread, recipe_hash
 from indexes.ingest.name_in_vectors import NameInVectors
@@ -94,14 +94,11 @@ def plan(
         raise SourceError("only files and folders can be planned", remedy="ingest Documents and nodes directly")
     started = time.monotonic()
     recipe = recipe_hash(settings, encoder_digest)
-    manifest = manifest.scratch()
-    try:
+    with contextlib.closing(manifest.scratch()) as scratch:
         by_name = NameInVectors(settings)
-        planner = _planner(settings, manifest, recipe, report, open_roots(manifest, paths), by_name)
+        planner = _planner(settings, scratch, recipe, report, open_roots(scratch, paths), by_name)
         for job in planner.jobs(paths, prune=prune):
             report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
-    finally:
-        manifest.close()
     report.seconds = time.monotonic() - started
     return report
 
@@ -219,7 +216,7 @@ class _IngestRun:
                     again = self._settle(planner)
                     if not again:
                         break
-                    read(_jobs_again(planner, again))
+                    read(job for path in again for job in planner.again(path))
             self._record_roots(taken)
             self._remember_skipped(paths)
         if self._stop.requested:
@@ -409,8 +406,3 @@ def _objects(feed: Feed, items: list[Any]) -> Iterator[Event]:
         f"a source of {', '.join(kinds)} cannot be indexed",
         remedy="pass a path, a list of paths, LlamaIndex Documents, or text nodes (not a mixture)",
     )
-
-
-def _jobs_again(planner: FilePlanner, paths: list[str]) -> Iterator[ReadJob]:
-    for path in paths:
-        yield from planner.again(path)

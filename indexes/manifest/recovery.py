@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 
 from indexes.manifest.documents import replace_document
 from indexes.manifest.journal import Journal
@@ -54,8 +55,12 @@ def finish_what_died(store: Collection, manifest: Manifest) -> None:
     """
     if manifest.unfinished() and manifest.lock():
         try:
-            journal = Journal(manifest.path)
-            recover(store, manifest, journal)
-            journal.close()
+            finish(store, manifest)
         finally:
             manifest.unlock()
+
+
+def finish(store: Collection, manifest: Manifest) -> None:
+    """Run ``recover`` with the manifest's own journal, for a caller that is the writer."""
+    with closing(Journal(manifest.path)) as journal:
+        recover(store, manifest, journal)

@@ -102,12 +102,9 @@ def _mend_manifest(path: Path) -> list[str]:
     there = path.exists()
     for suffix in ("", "-wal", "-shm", "-journal"):
         remove(path.with_name(path.name + suffix))
-    manifest = Manifest(path)
-    try:
+    with closing(Manifest(path)) as manifest:
         kept = manifest.take(rows)
         manifest.remember(REBUILT, "yes")
-    finally:
-        manifest.close()
     return [f"the manifest {path} {'is damaged' if there else 'is missing'}: {kept} of its documents were kept"]
 
 

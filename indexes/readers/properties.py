@@ -108,11 +108,9 @@ def _pdf(file: SourceFile) -> dict[str, Any]:
 
     from indexes.readers.pdf.strings import info
 
-    document = pypdfium2.PdfDocument(file.path if file.path is not None else file.read_bytes(), file.password())
-    try:
+    content = file.path if file.path is not None else file.read_bytes()
+    with contextlib.closing(pypdfium2.PdfDocument(content, file.password())) as document:
         values = {key: info(document, key) for key in ("Author", "Keywords", "Subject", "CreationDate", "ModDate")}
-    finally:
-        document.close()
     found: dict[str, Any] = {
         "author": values.get("Author"),
         "keywords": values.get("Keywords"),

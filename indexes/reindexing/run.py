@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from indexes.manifest.encodings import PASSAGE_SIZES, note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import READ_AGAIN, Entry, Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
-from indexes.manifest.recovery import recover
+from indexes.manifest.recovery import finish, recover
 from indexes.reindexing.report import ReindexReport, model_of
 from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.loader import load
@@ -87,12 +87,8 @@ def reindex(
     """
     settings = settings or load(IndexSettings).settings
     owns_client = client is None
-    engine = open_engine(settings.store) if owns_client else as_engine(client)
-    try:
+    with closing(open_engine(settings.store)) if owns_client else nullcontext(as_engine(client)) as engine:
         return _Reindex(engine, collection, settings, not owns_client, progress).run(encoder, keep_old, dry_run)
-    finally:
-        if owns_client:
-            engine.close()
 
 
 class _Reindex:
@@ -133,18 +129,14 @@ class _Reindex:
                 report.documents = sum(1 for _ in self._store.documents())
             report.kept = [found.collection for found in self._generations.superseded()]
             return self._timed(report)
-        manifest = Manifest(self._manifest_path(self._old))
-        try:
-            with manifest.writer(), self._stop:
-                if self._generations.current() != self._old:
-                    raise CollectionLockedError(
-                        f"another process has just moved collection {self._name!r}", remedy="run it again"
-                    )
-                if report.needed:
-                    self._move(encoder, manifest, old, list(there.values()), report)
-                self._clear(report, keep_old)
-        finally:
-            manifest.close()
+        with closing(Manifest(self._manifest_path(self._old))) as manifest, manifest.writer(), self._stop:
+            if self._generations.current() != self._old:
+                raise CollectionLockedError(
+                    f"another process has just moved collection {self._name!r}", remedy="run it again"
+                )
+            if report.needed:
+                self._move(encoder, manifest, old, list(there.values()), report)
+            self._clear(report, keep_old)
         report.kept = [found.collection for found in self._generations.superseded()]
         return self._timed(report)
 
@@ -158,12 +150,9 @@ class _Reindex:
         report.resumed = new is not None
         new = new or self._generations.next_name()
         target = self._generations.of(new)
-        stored = StoredSentences(self._beside(new, ".sentences"))
-        try:
+        with closing(StoredSentences(self._beside(new, ".sentences"))) as stored:
             with self._briefly(self._store):
-                journal = Journal(before.path)
-                recover(self._store, before, journal)
-                journal.close()
+                finish(self._store, before)
                 self._check_disk(old, encoder)
                 report.sentences = stored.take(self._store, self._copied)
             report.documents = self._total = len(stored.documents)
@@ -180,13 +169,10 @@ class _Reindex:
                 },
             )
             report.new = new
-            manifest = Manifest(self._manifest_path(new))
-            try:
+            with closing(Manifest(self._manifest_path(new))) as manifest:
                 with manifest.writer():
                     self._fill(encoder, target, manifest, before, stored, old.digest, report)
                 manifest.remember(ENCODER_FACT, encoder_identity(self._settings))
-            finally:
-                manifest.close()
             there_now = target.count()
             if there_now != report.sentences:
                 raise StoreError(
@@ -198,8 +184,6 @@ class _Reindex:
             if isinstance(graph, str):
                 report.notes.append(graph)
             self._generations.switch(new)
-        finally:
-            stored.close()
 
     def _begun(self, there: list[Generation], digest: str) -> str | None:
         """Return a generation that this model began to fill, or filled before the name was switched."""

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,11 +67,8 @@ def line(progress: Progress, unit: str) -> str:
 @contextmanager
 def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None]]:
     """Yield the function to pass as ``progress=``; ``unit`` is what is counted."""
-    show = _Bar(unit) if sys.stderr.isatty() else _Lines(unit)
-    try:
+    with closing(_Bar(unit) if sys.stderr.isatty() else _Lines(unit)) as show:
         yield show
-    finally:
-        show.close()
 
 
 class _Shown:

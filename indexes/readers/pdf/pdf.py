@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import pypdfium2
@@ -101,15 +102,12 @@ class _PdfReading:
         else:
             try:
                 width, height = page.get_size()
-                textpage = page.get_textpage()
-                try:
+                with closing(page.get_textpage()) as textpage:
                     lines = self._with_tables(lines_of(textpage, width), page, textpage, number, height)
                     lines, changed = in_order(lines, width)
                     if changed:
                         self.reordered.append(number + 1)
                     lines = add_annotations(lines, page, self.form)
-                finally:
-                    textpage.close()
                 if not any(line.text or line.rows for line in lines):
                     lines = self._without_text(page, number + 1)
             except pypdfium2.PdfiumError:

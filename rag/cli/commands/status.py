@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
 
     store = shared.settings.store
     server = functools.cache(lambda: holding_server(shared))
-    engine = open_engine(store)
-    try:
+    with closing(open_engine(store)) as engine:
         where = without_secrets(store.url or str(store.path.expanduser()))
         if "collection" in shared.arguments:
             Collection(engine, shared.collection).check()  # raises if there is none of that name
@@ -52,8 +52,6 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
         else:
             names = base_names(engine)
         rows = [describe(engine, name, shared.settings, list_documents, list_keys, server) for name in names]
-    finally:
-        engine.close()
     if shared.json:
         data_json({"store": where, "engine": engine.kind, "collections": rows})
         return
@@ -138,12 +136,9 @@ def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int |
     path = manifest_path(settings.store, name, shared_client=False)
     if not isinstance(path, Path) or not path.exists():
         return None
-    manifest = Manifest(path)
-    try:
+    with closing(Manifest(path)) as manifest:
         expected = {entry.doc_id: entry.sentences for entry in manifest}
         unfinished = len(manifest.unfinished())
-    finally:
-        manifest.close()
     there = {info.doc_id: info.sentences for info in found}
     return unfinished + sum(expected.get(key) != there.get(key) for key in expected.keys() | there.keys())
 

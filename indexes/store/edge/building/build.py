@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,6 @@ def _follow(folder: EdgeFolder, place: Path, changes: Changes) -> None:
         with folder.opened() as shard:
             return list(shard.retrieve(ids, True, True))
 
-    with engine_errors(folder.folder):
-        new = qe.EdgeShard.load(str(place))
-        try:
-            replay(read, new, *changes.take())
-            new.flush()
-        finally:
-            new.close()
+    with engine_errors(folder.folder), closing(qe.EdgeShard.load(str(place))) as new:
+        replay(read, new, *changes.take())
+        new.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,13 +183,10 @@ def remove_collection(shared: Shared, yes: bool) -> None:
     from indexes.manifest.dropping import count_of, drop_collection
     from indexes.store.client import open_engine
 
-    engine = open_engine(shared.settings.store)
-    try:
+    with closing(open_engine(shared.settings.store)) as engine:
         count = count_of(engine, shared.collection)
         agree(shared, count, yes)
         drop_collection(engine, shared.collection, shared.settings.store)
-    finally:
-        engine.close()
     if shared.json:
         data_json(as_json(shared, dropped=True, sentences=count))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -79,8 +80,5 @@ def mend(shared: Shared) -> list[str]:
     from indexes.manifest.repair import mend_files
     from indexes.store.client import open_engine
 
-    engine = open_engine(shared.settings.store)
-    try:
+    with closing(open_engine(shared.settings.store)) as engine:
         return mend_files(engine, shared.collection, shared.settings.store)
-    finally:
-        engine.close()
