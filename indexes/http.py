@@ -207,19 +207,16 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
                     return HttpAnswer(problem="too long", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
                 if time.monotonic() > ends:
                     return _too_slow(client)
+            key = client.headers.get("authorization", "").removeprefix("Bearer ")
             return HttpAnswer(
                 response.status_code,
-                without_key(got.decode(response.charset_encoding or "utf-8", "replace"), _key_of(client)),
+                without_key(got.decode(response.charset_encoding or "utf-8", "replace"), key),
                 response.reason_phrase,
                 retry_after=seconds_of(response.headers.get("retry-after", "")),
                 location=response.headers.get("location", "") if response.is_redirect else "",
             )
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError) as error:
         return unanswered(error, client.timeout)
-
-
-def _key_of(client: httpx.Client) -> str:
-    return client.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _too_slow(client: httpx.Client) -> HttpAnswer:

@@ -124,7 +124,8 @@ class AnswerSteps(Generic[Reply]):
         if routing is not None and not routing.retrieve:
             if not routing.by_rule:
                 result = await self.retriever.search_by(way, asked, filters, trace=trace)
-                if await way.compute(self._confidence, question, result) >= OVERRULE:
+                passages = await way.compute(self._passages, result)
+                if await way.compute(self.floor.confidence, question, passages) >= OVERRULE:
                     trace.note(
                         "the model said that the message needs no documents, but they hold its words, so they are "
                         "searched",
@@ -137,9 +138,6 @@ class AnswerSteps(Generic[Reply]):
                 return prepared
         result = result or await self.retriever.search_by(way, asked, filters, trace=trace)
         return await way.compute(self._settle, prepared, result)
-
-    def _confidence(self, question: str, result: SearchResult) -> float:
-        return self.floor.confidence(question, self._passages(result))
 
     def _settle(self, prepared: PreparedAnswer, result: SearchResult) -> PreparedAnswer:
         """Decide by what was found whether to ask the model, and write its prompt."""

@@ -53,6 +53,7 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
     try:
         from dask import config
         from distributed import Client, LocalCluster
+        from distributed.system import MEMORY_LIMIT
     except ImportError as error:
         raise MissingExtraError.of("distributed", needed_for="ingestion by many workers", install=INSTALL) from error
     if isinstance(workers, int):
@@ -66,7 +67,7 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
                 processes=True,
                 host="127.0.0.1",
                 dashboard_address=None,
-                memory_limit=_memory_limit(workers),
+                memory_limit=int(MEMORY_LIMIT // workers),  # above it Dask ends a worker
                 silence_logs=logging.CRITICAL,
                 env={"OMP_NUM_THREADS": _threads(workers)},
             ) as cluster,
@@ -208,10 +209,3 @@ def _security(address: str, settings: IngestSettings) -> Any:
 def _threads(workers: int) -> str:
     """Return the threads of the model per worker: a share of all cores."""
     return os.environ.get("OMP_NUM_THREADS") or str(max((os.cpu_count() or 1) // workers, 1))
-
-
-def _memory_limit(workers: int) -> int:
-    """Return the bytes that a worker may use before Dask ends it: its share of the machine's memory."""
-    from distributed.system import MEMORY_LIMIT
-
-    return int(MEMORY_LIMIT // workers)

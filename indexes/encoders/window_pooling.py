@@ -101,7 +101,8 @@ class WindowPooler:
         ready: list[ReadyPoint] = []
         for row, record in enumerate(records):
             sparse = encoded.sparse[row] if encoded.sparse is not None else None
-            if self._waiting and not _same_run(self._waiting[-1].record, record):
+            last = self._waiting[-1].record if self._waiting else record
+            if (last.doc_id, last.section) != (record.doc_id, record.section):
                 ready += self._end_run()
             if self._held and self._held[-1].record.doc_id != record.doc_id:
                 ready += self._let_go()
@@ -184,10 +185,6 @@ def stands_alone(record: SentenceRecord) -> bool:
     (True, False)
     """
     return record.kind == "table" or (len(record.text) <= ITEM_CHARS and LIST_MARK.match(record.text) is not None)
-
-
-def _same_run(left: SentenceRecord, right: SentenceRecord) -> bool:
-    return left.doc_id == right.doc_id and left.section == right.section
 
 
 def mix(rows: NDArray[np.float32], mean: NDArray[np.floating], share: float) -> NDArray[np.float32]:

@@ -86,7 +86,9 @@ class FilePlanner:
         """
         walk = FileWalk(
             paths,
-            on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
+            on_skip=lambda path, reason: self._report.skip(
+                source_name(path), reason.encode("utf-8", "backslashreplace").decode("utf-8")
+            ),
             on_ignored=self._report.ignore,
             follow_links=self._follow,
             leave_out=self._leave_out,
@@ -253,7 +255,3 @@ def _hash_file(path: str) -> str:
 
 def _suffix(source: str) -> str:
     return os.path.splitext(source)[1].lower()
-
-
-def _printable(reason: str) -> str:
-    return reason.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -76,7 +76,7 @@ def count_nodes(store: Collection) -> NodeCounts:
         marks=sum(map(says_nothing, texts)),
         short=sum(len(text) < SHORT for text in texts),
         numbers=sum(map(_mostly_digits, texts)),
-        chinese=sum(map(holds_chinese, texts)),
+        chinese=sum(map(holds_han, texts)),
     )
 
 
@@ -84,11 +84,6 @@ def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
     """Return the statistics in a collection's record; None if there are none."""
     found = record.get(KEY)
     return NodeCounts(**found) if isinstance(found, dict) else None
-
-
-def holds_chinese(text: str) -> bool:
-    """Return whether a text has a Chinese character."""
-    return holds_han(text)
 
 
 def _mostly_digits(text: str) -> bool:

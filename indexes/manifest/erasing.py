@@ -66,7 +66,9 @@ def erase(store: Collection, name: str, manifest: Manifest, settings: StoreSetti
         finally:
             older.close()
     if manifest.path is not None:
-        _remove_copies(manifest.path.parent, name)
+        # Of a killed reindex: a running one would hold the writer's lock.
+        for copy in manifest.path.parent.glob(f"{name}.*sentences*"):
+            copy.unlink(missing_ok=True)
     try:
         if manifest.erase_due or now:
             forget_quotes(store, name, settings)
@@ -82,12 +84,6 @@ def _follow(older: Collection, now: Collection, manifest: Manifest) -> None:
     gone = [info.doc_id for info in older.documents() if info.doc_id not in there]
     if gone:
         remove_documents(older, manifest, gone)
-
-
-def _remove_copies(folder: Path, name: str) -> None:
-    """Remove sentences copied by a killed reindex; a running one would hold the writer's lock."""
-    for copy in folder.glob(f"{name}.*sentences*"):
-        copy.unlink(missing_ok=True)
 
 
 def _erase_one(store: Collection, manifest: Manifest, settings: StoreSettings, result: Erasure, *, now: bool) -> None:

@@ -58,17 +58,13 @@ def make_document(doc_id: str, text: str, sections: list[Section], metadata: dic
     document = Document(
         id_=doc_id,
         text=text,
-        metadata={**metadata, OUTLINE_KEY: [_as_dict(section) for section in sections]},
+        # Not dataclasses.asdict: it copies deeply, which is slow for many sections.
+        metadata={**metadata, OUTLINE_KEY: [{name: getattr(one, name) for name in _FIELDS} for one in sections]},
     )
     for key in sorted(HIDDEN_KEYS):
         document.excluded_embed_metadata_keys.append(key)
         document.excluded_llm_metadata_keys.append(key)
     return document
-
-
-def _as_dict(section: Section) -> dict[str, Any]:
-    """Return the fields as a dict; ``dataclasses.asdict`` copies deeply, which is slow for many sections."""
-    return {name: getattr(section, name) for name in _FIELDS}
 
 
 def outline_of(document: Document) -> list[Section]:

@@ -329,17 +329,16 @@ class Collection:
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
         """Return payloads and dense vectors of the first points by id; ids are hashes, so this is a random sample."""
         records, _ = self._client.scroll(self.name, limit=limit, with_payload=True, with_vectors=[DENSE])
-        kept: list[Any] = [record.vector for record in records]
-        vectors = [vector[DENSE] if isinstance(vector, dict) else vector for vector in kept]
-        return [record.payload or {} for record in records], np.asarray(vectors, dtype=np.float32)
+        return [record.payload or {} for record in records], np.asarray(list(map(self.dense_of, records)), np.float32)
 
     def some_vectors(self, limit: int) -> list[tuple[str, Any]]:
         """Return (id, dense vector) of the first points by id."""
         records, _ = self._client.scroll(self.name, limit=limit, with_payload=False, with_vectors=[self.dense_name])
-        return [
-            (str(record.id), record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector)
-            for record in records
-        ]
+        return [(str(record.id), self.dense_of(record)) for record in records]
+
+    def dense_of(self, record: Any) -> Any:
+        """Return the dense vector of a point that was read; it is not in a dict if it is the only one, without name."""
+        return record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return id -> payload; unknown ids are omitted."""
@@ -348,12 +347,7 @@ class Collection:
     def dense_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return id -> dense vector as stored; unknown ids are omitted."""
         found = self._client.retrieve(self.name, ids=list(ids), with_payload=False, with_vectors=True)
-        return {
-            str(record.id): np.asarray(
-                record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector, np.float32
-            )
-            for record in found
-        }
+        return {str(record.id): np.asarray(self.dense_of(record), np.float32) for record in found}
 
     def sparse_vectors(self, ids: Sequence[str]) -> dict[str, dict[int, float]]:
         """Return id -> weights by term, as they are stored; unknown ids are left out."""

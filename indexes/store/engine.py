@@ -226,15 +226,11 @@ class ClientEngine:
         return Built(changed, None)
 
     def rewrite(self, collection_name: str) -> bool:
-        storage = self._storage(collection_name)
-        if storage is not None:
-            storage.execute("VACUUM")
+        local = getattr(getattr(self.client, "_client", self.client), "collections", {}).get(collection_name)
+        connection = getattr(getattr(local, "storage", None), "storage", None)  # to SQLite, of the client's local mode
+        if connection is not None:
+            connection.execute("VACUUM")
         return self.kind != "server"
-
-    def _storage(self, collection_name: str) -> Any:
-        """Return the SQLite connection of the client's local mode."""
-        found = getattr(getattr(self.client, "_client", self.client), "collections", {}).get(collection_name)
-        return getattr(getattr(found, "storage", None), "storage", None)
 
     def briefly(self, collection_name: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -142,13 +142,13 @@ def _condition(item: Any) -> Any:
     if operator == "is_empty":
         return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
     if operator in ("==", "contains"):
-        return _one(_equal(name, value, item) for name in _names(key))
+        return either(_equal(name, value, item) for name in _names(key))
     if operator == "!=":
         return _unlike(key, [_equal(name, value, item) for name in _names(key)])
     if operator in _RANGES:
         return _range(key, _RANGES[operator], value, item)
     if operator in ("in", "any"):
-        return _one(_any_of(name, _items(value, item), item) for name in _names(key))
+        return either(_any_of(name, _items(value, item), item) for name in _names(key))
     if operator == "nin":
         return _unlike(key, [_any_of(name, _items(value, item), item) for name in _names(key)])
     if operator == "all":
@@ -164,7 +164,7 @@ def _names(key: str) -> tuple[str, ...]:
     return _NAMES.get(key, (key,))
 
 
-def _one(conditions: Iterable[Any]) -> Any:
+def either(conditions: Iterable[Any]) -> Any:
     """Return a condition that any of these satisfies."""
     found = list(conditions)
     return found[0] if len(found) == 1 else models.Filter(should=found)

@@ -121,9 +121,7 @@ class StockCollection(Collection):
 
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
         records, _ = self.engine.calls.scroll(self.name, limit=limit, with_payload=True, with_vectors=True)
-        kept: list[Any] = [record.vector for record in records]
-        found = [vector[self.dense_name] if isinstance(vector, dict) else vector for vector in kept]
-        vectors = np.asarray(found, dtype=np.float32).reshape(len(records), self.dim)
+        vectors = np.asarray(list(map(self.dense_of, records)), np.float32).reshape(len(records), self.dim)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         payloads = [self._ours(str(record.id), record.payload or {}) for record in records]
         return payloads, vectors / np.maximum(lengths, 1e-12)

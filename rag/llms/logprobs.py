@@ -50,8 +50,8 @@ def read_logprobs(raw: Any) -> list[TokenLogprob]:
     """
     if isinstance(raw, dict) and "choices" not in raw:  # Ollama: a list beside the message
         return [_token(item) for item in raw.get("logprobs") or []]
-    choices = _get(raw, "choices") or []
-    content = _get(_get(choices[0], "logprobs"), "content") if choices else None
+    choices = field_of(raw, "choices") or []
+    content = field_of(field_of(choices[0], "logprobs"), "content") if choices else None
     return [_token(item) for item in content or []]
 
 
@@ -65,13 +65,14 @@ def mean_logprob(tokens: Sequence[TokenLogprob]) -> float | None:
 
 
 def _token(item: Any) -> TokenLogprob:
-    top = _get(item, "top_logprobs") or []
+    top = field_of(item, "top_logprobs") or []
     return TokenLogprob(
-        str(_get(item, "token")),
-        float(_get(item, "logprob")),
-        tuple((str(_get(other, "token")), float(_get(other, "logprob"))) for other in top),
+        str(field_of(item, "token")),
+        float(field_of(item, "logprob")),
+        tuple((str(field_of(other, "token")), float(field_of(other, "logprob"))) for other in top),
     )
 
 
-def _get(holder: Any, key: str) -> Any:
+def field_of(holder: Any, key: str) -> Any:
+    """Return a field of an object or a dict; None if it has no such field."""
     return holder.get(key) if isinstance(holder, dict) else getattr(holder, key, None)

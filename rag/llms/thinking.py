@@ -48,7 +48,6 @@ _CONTROL = re.compile(r"<\|(?:start|end|return|channel|message|call|constrain)\|
 _FINAL = "final"
 # The same channels if the server removed the control tokens: "analysisThe user asks ...assistantfinalPears ...".
 _BARE_CHANNEL = re.compile(r"\s*(?:analysis|commentary)(?=[^\sa-z]|\n|(?:We|The|User|I) )")
-_BARE_FINAL = re.compile(r"(?:assistant)?\s*final(?=[^a-z]|$)")
 _BARE_MARK = "assistantfinal"
 
 # A reply that begins like this may be thinking whose opening tag was in the prompt.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from rag.llms.logprobs import field_of
+
 MILLION = 1_000_000  # Ollama counts nanoseconds
 
 
@@ -42,24 +44,19 @@ def _ollama(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _openai(raw: Any) -> dict[str, Any]:
-    usage = _get(raw, "usage")
-    timings = _get(raw, "timings")  # llama.cpp's addition
-    choices = _get(raw, "choices") or []
-    model = _get(raw, "model")
-    speed, prompt = _get(timings, "predicted_per_second"), _get(timings, "prompt_ms")
+    usage = field_of(raw, "usage")
+    timings = field_of(raw, "timings")  # llama.cpp's addition
+    choices = field_of(raw, "choices") or []
+    model = field_of(raw, "model")
+    speed, prompt = field_of(timings, "predicted_per_second"), field_of(timings, "prompt_ms")
     return {
         "model": PurePath(model).name if isinstance(model, str) and model.endswith(".gguf") else model,
-        "prompt_tokens": _get(usage, "prompt_tokens"),
-        "completion_tokens": _get(usage, "completion_tokens"),
+        "prompt_tokens": field_of(usage, "prompt_tokens"),
+        "completion_tokens": field_of(usage, "completion_tokens"),
         "tokens_per_second": round(speed, 1) if speed is not None else None,
         "prompt_ms": round(prompt, 1) if prompt is not None else None,
-        "finish_reason": _get(choices[0], "finish_reason") if choices else None,
+        "finish_reason": field_of(choices[0], "finish_reason") if choices else None,
     }
-
-
-def _get(holder: Any, key: str) -> Any:
-    """Return a field of an object or a dict; None if it has no such field."""
-    return holder.get(key) if isinstance(holder, dict) else getattr(holder, key, None)
 
 
 def _milliseconds(nanoseconds: int | None) -> float | None:

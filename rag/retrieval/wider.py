@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.ingest.node_counts import holds_chinese, recorded_counts
+from indexes.ingest.node_counts import recorded_counts
 from indexes.store.collection import Collection
+from indexes.text.characters import holds_han
 from rag.retrieval.candidate import Candidate
 from rag.settings import RetrievalSettings
 from rag.trace import Trace
@@ -62,7 +63,7 @@ def holds_other_language(store: Collection, question: str) -> bool:
     if counts is None or counts.chinese is None or not counts.sample:
         return True
     chinese = counts.chinese / counts.sample
-    return (1 - chinese if holds_chinese(question) else chinese) >= SOME
+    return (1 - chinese if holds_han(question) else chinese) >= SOME
 
 
 def joined(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:

@@ -20,26 +20,17 @@ def words(*allowed: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(allowed)}
 
 
-def json_of(required: tuple[str, ...], **properties: dict[str, Any]) -> dict[str, Any]:
-    """Return ``openapi_extra`` of a route whose body is a JSON object.
+def json_of(
+    required: tuple[str, ...], *, media: str = "application/json", **properties: dict[str, Any]
+) -> dict[str, Any]:
+    """Return ``openapi_extra`` of a route whose body is an object, in JSON or, by its ``media`` type, a form.
 
     >>> body = json_of(("query",), query=TEXT)["requestBody"]["content"]["application/json"]["schema"]
     >>> body["required"], body["properties"]
     (['query'], {'query': {'type': 'string'}})
     """
     schema = {"type": "object", "required": list(required), "properties": properties}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def form_of_files() -> dict[str, Any]:
-    """Return ``openapi_extra`` of a route that takes files.
-
-    >>> list(form_of_files()["requestBody"]["content"])
-    ['multipart/form-data']
-    """
-    files = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    schema = {"type": "object", "required": ["files"], "properties": {"files": files}}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
 
 
 MESSAGES: dict[str, Any] = {
@@ -68,7 +59,11 @@ FEEDBACK = json_of(
     citations={"type": "array", "items": OBJECT},
 )
 PATHS = json_of(("paths",), paths=TEXTS, prune=FLAG)
-FILES = form_of_files()
+FILES = json_of(
+    ("files",),
+    media="multipart/form-data",
+    files={"type": "array", "items": {"type": "string", "format": "binary"}},
+)
 RETRIEVAL = json_of(
     ("knowledge_id", "query"),
     knowledge_id=TEXT,

@@ -9,7 +9,6 @@ from typing import Any
 from rag.serve.errors import Problem
 
 QUESTION_CHARS = 8000
-MAX_TOP_K = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -82,6 +83,7 @@ class StoreBackend(RemoteBackend):
         from rag.serve.app import build_app
         from rag.serve.keys import KeyRing
         from rag.serve.library import Library
+        from rag.serve.mcp.local import LocalBackend
 
         library = await asyncio.to_thread(Library, self._settings)
         if hasattr(library.engine, "patience"):  # another such process may have its turn
@@ -97,26 +99,11 @@ class StoreBackend(RemoteBackend):
             library._given = self._models["encoder"]
             library.reranker, library.llm = self._models["reranker"], self._models["llm"]
             library.load()
-        app = build_app(self._settings, library=library, keys=KeyRing(_no_keys()), load=False)
+        no_keys = Path(os.devnull).with_name("no-keys-of-ragwright")
+        app = build_app(self._settings, library=library, keys=KeyRing(no_keys), load=False)
         async with app.router.lifespan_context(app):
             app.state.service.state = "ready"
-            yield _InProcess(app)
-
-
-class _InProcess(RemoteBackend):
-    def __init__(self, app: Any) -> None:
-        super().__init__("http://127.0.0.1", token="")
-        self._app = app
-
-    def _client(self) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=self._app)
-        return httpx.AsyncClient(transport=transport, base_url=self.base, timeout=310)
-
-
-def _no_keys() -> Any:
-    from pathlib import Path
-
-    return Path(os.devnull).with_name("no-keys-of-ragwright")
+            yield LocalBackend(app)
 
 
 async def _answers(url: str) -> bool:

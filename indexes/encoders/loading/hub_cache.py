@@ -71,7 +71,9 @@ def is_whole(folder: Path, stems: Collection[str] = ()) -> bool:
         parts = [folder / name for index in folder.glob("*.index.json") for name in _weight_map(index)]
         listed = folder / "modules.json"
         modules = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []
-        paths = [folder / module["path"] for module in modules if module.get("path") and _has_files(module)]
+        # Normalisation has no files, and Hugging Face stores no empty folder.
+        filled = [one for one in modules if one.get("path") and not one.get("type", "").endswith(".Normalize")]
+        paths = [folder / module["path"] for module in filled]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return all(part.is_file() for part in parts) and all((path / "config.json").is_file() for path in paths)
@@ -83,8 +85,3 @@ def _has(folder: Path, patterns: tuple[str, ...]) -> bool:
 
 def _weight_map(index: Path) -> set[str]:
     return set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
-
-
-def _has_files(module: Mapping[str, str]) -> bool:
-    """Return whether a module has files: normalisation has none, and Hugging Face stores no empty folder."""
-    return not module.get("type", "").endswith(".Normalize")

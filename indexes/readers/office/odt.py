@@ -34,8 +34,6 @@ _SKIPPED = frozenset(
     )
 )
 _MOST_REPEATED = 200
-_MANIFEST = "META-INF/manifest.xml"
-_LINED = (f"{_STYLE}text-line-through-style", f"{_STYLE}text-line-through-type")
 
 
 @dataclass(slots=True)

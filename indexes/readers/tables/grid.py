@@ -80,7 +80,7 @@ def add_table(
 
 def _titles(builder: OutlineBuilder, rows: list[Row], place: TablePlace) -> tuple[list[Row], TablePlace]:
     """Remove lines of one cell above the head: they become paragraphs, the last one the caption."""
-    while len(rows) > 1 and not rows[0].head and _is_one(rows[0]) and any(row.filled > 1 for row in rows[1:]):
+    while len(rows) > 1 and not rows[0].head and rows[0].filled == 1 and any(row.filled > 1 for row in rows[1:]):
         words = next(cell for cell in rows[0].cells if cell)
         if rows[0].down or (len(rows[0].cells) > 1 and not rows[0].across and rows[1].filled == 1 and not place.where):
             break
@@ -89,10 +89,6 @@ def _titles(builder: OutlineBuilder, rows: list[Row], place: TablePlace) -> tupl
         place = replace(place, caption=words, in_text=True)
         rows = rows[1:]
     return rows, place
-
-
-def _is_one(row: Row) -> bool:
-    return row.filled == 1
 
 
 def _is_text(rows: list[Row], width: int) -> bool:

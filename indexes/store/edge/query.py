@@ -79,12 +79,8 @@ def run_batch(shard: Any, requests: Sequence[models.QueryRequest], schema: Schem
     ]
     for request, points in zip(requests, answers, strict=True):
         if request.query is not None:
-            points.sort(key=_best_first)
+            points.sort(key=lambda point: (-point.score, str(point.id)))
     return [models.QueryResponse(points=points) for points in answers]
-
-
-def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
-    return (-point.score, str(point.id))
 
 
 def _native(request: models.QueryRequest, schema: Schema) -> Any:

@@ -161,12 +161,11 @@ class PassageSupport:
         around = [other.evidence for other in self._around(place)]
         where = [unit.evidence] if alone[place] >= ALONE * near[place] or claim.context else around
         missing_numbers = [n for n in claim.numbers if not any(e.holds(n) for e in where)]
-        if claim.context:
-            missing_names = [n for n in claim.names if not any(e.holds(n) for e in (*around, self.place))]
-        else:
-            missing_names = [n for n in claim.names if not self.holds(n)]
-            missing_names += [n for n in claim.names if self.holds(n) and not _stands_near(n, around, self.place)]
-        share = share_held(claim.terms, [*around, self.place])
+        beside = [*around, self.place]
+        missing_names = [n for n in claim.names if not any(e.holds(n) for e in beside)]
+        if not claim.context:  # first those that the whole passage lacks
+            missing_names.sort(key=self.holds)
+        share = share_held(claim.terms, beside)
         return Finding(
             self.passage.number,
             unit,
@@ -176,7 +175,7 @@ class PassageSupport:
             missing_names,
             _has_rival_number(unit, claim.numbers),
             _negated(claim, unit.text),
-            exclusive(claim.stated, unit.text) or _other_name(claim, unit),
+            exclusive(claim.stated, unit.text) or (renamed(claim.stated, unit.text) if unit.language == "zh" else None),
             about[place] if claim.context else 1.0,
             bool(words) and not self.holds(words[0]),
         )
@@ -213,10 +212,6 @@ class PassageSupport:
         return self.units[order[0]].record
 
 
-def _stands_near(name: Term, around: Sequence[Evidence], place: Evidence) -> bool:
-    return any(one.holds(name) for one in around) or bool(place.holds(name))
-
-
 def _units(record: SentenceRecord) -> list[Unit]:
     if record.kind != "table":
         return [Unit(record, record.text)]
@@ -236,10 +231,6 @@ def _has_rival_number(unit: Unit, wanted: Sequence[Term]) -> bool:
     return any(
         number.strict and (number.unit in kinds or not number.unit or kinds == {""}) for number in unit.evidence.numbers
     )
-
-
-def _other_name(claim: Claim, unit: Unit) -> str | None:
-    return renamed(claim.stated, unit.text) if unit.language == "zh" else None
 
 
 def _negated(claim: Claim, sentence: str) -> bool:

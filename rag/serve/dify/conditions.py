@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from indexes.store import models
+from indexes.store.filters import either
 from rag.retrieval.several import parted
 from rag.serve.errors import Problem
 from rag.serve.wire import display_name, document_id
@@ -85,7 +86,7 @@ class Conditions:
         Args:
             doc_ids: returns the document ids with a given public id or shown source.
         """
-        made = [_any([_to_qdrant(item, name, doc_ids) for name in item.names]) for item in self.items]
+        made = [either([_to_qdrant(item, name, doc_ids) for name in item.names]) for item in self.items]
         if not made:
             return None
         return models.Filter(should=made) if self.any_of else models.Filter(must=made)
@@ -237,16 +238,12 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    if isinstance(value, (int, float)):
+    try:
         return float(value)
-    if isinstance(value, str):
-        try:
-            return float(value.strip())
-        except ValueError:
-            return None
-    return None
+    except ValueError:
+        return None
 
 
 def _moment(value: Any) -> datetime | None:
@@ -286,7 +283,7 @@ def _to_qdrant(item: DifyCondition, name: str, doc_ids: Callable[[Any], list[str
         return models.Filter(must_not=[_equal(key, value), there])
     if word == "in":
         listed = _listed(value)
-        return _any([_equal(key, one) for one in listed]) if listed else _nothing()
+        return either([_equal(key, one) for one in listed]) if listed else _nothing()
     if word == "not in":
         listed = _listed(value)
         return models.Filter(must_not=[*(_equal(key, one) for one in listed), there]) if listed else models.Filter()
@@ -334,10 +331,6 @@ def _time(key: str, word: str, value: Any) -> Any:
             models.FieldCondition(key=key, range=models.DatetimeRange(**{bound: at})),
         ]
     )
-
-
-def _any(made: list[Any]) -> Any:
-    return made[0] if len(made) == 1 else models.Filter(should=made)
 
 
 def _nothing() -> models.Filter:
