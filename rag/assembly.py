@@ -18,6 +18,7 @@ from rag.settings import LLMSettings, Settings
 from rag.ways import Way
 
 if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.llms import LLM
 
     from rag.asking import AnswerEngine
@@ -116,19 +117,12 @@ def named_after(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
 def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
     from rag.answer.language import detect_language
     from rag.answer.prompt.prompts import hyde_messages
-    from rag.llms import explain_llm_error, with_max_tokens
 
     async def write(question: str, how_many: int, way: Way) -> list[str]:
         messages = hyde_messages(question, detect_language(question))
-        try:
-            loaded: Any = await way.compute(llm) if is_loader(llm) else llm
-            writer = with_max_tokens(loaded, settings.hyde.max_tokens)
-            # More than one helps only if the model samples: at temperature 0 all are the same.
-            replies = [await way.chat(writer, messages) for _ in range(how_many)]
-            texts = [(reply.message.content or "").strip() for reply in replies]
-        except Exception as error:
-            raise explain_llm_error(error, settings.llm) from error
-        return list(dict.fromkeys(texts))
+        # More than one helps only if the model samples: at temperature 0 all are the same.
+        texts = [await _written(llm, settings, messages, settings.hyde.max_tokens, way) for _ in range(how_many)]
+        return list(dict.fromkeys(text.strip() for text in texts))
 
     return write
 
@@ -136,7 +130,6 @@ def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> Hypo
 def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> QuestionWriter:
     from rag.answer.language import detect_language
     from rag.answer.prompt.prompts import questions_in, rephrase_messages, translate_messages
-    from rag.llms import explain_llm_error, with_max_tokens
 
     async def write(what: Rewriting, question: str, how_many: int, way: Way) -> list[str]:
         language = detect_language(question)
@@ -144,12 +137,20 @@ def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> Questi
             messages = translate_messages(question, "en" if language == "zh" else "zh")
         else:
             messages = rephrase_messages(question, language, how_many)
-        try:
-            loaded: Any = await way.compute(llm) if is_loader(llm) else llm
-            writer = with_max_tokens(loaded, QUESTION_TOKENS * how_many)
-            reply = await way.chat(writer, messages)
-        except Exception as error:
-            raise explain_llm_error(error, settings.llm) from error
-        return questions_in(reply.message.content or "", how_many)
+        return questions_in(await _written(llm, settings, messages, QUESTION_TOKENS * how_many, way), how_many)
 
     return write
+
+
+async def _written(
+    llm: LLM | Callable[[], LLM], settings: Settings, messages: list[ChatMessage], max_tokens: int, way: Way
+) -> str:
+    """Return what the model writes, loaded if need be; its failures are explained."""
+    from rag.llms import explain_llm_error, with_max_tokens
+
+    try:
+        loaded: Any = await way.compute(llm) if is_loader(llm) else llm
+        reply = await way.chat(with_max_tokens(loaded, max_tokens), messages)
+        return reply.message.content or ""
+    except Exception as error:
+        raise explain_llm_error(error, settings.llm) from error

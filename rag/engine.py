@@ -26,7 +26,7 @@ from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.retrieval.question import bundle_of
 from rag.settings import Settings
-from rag.ways import BLOCKING, run_now
+from rag.ways import BLOCKING, Way, run_now
 
 __all__ = ["AnswerStream", "RagQueryEngine"]
 
@@ -87,32 +87,21 @@ class RagQueryEngine(AnswerEngine, BaseQueryEngine):  # type: ignore[misc]  # ca
         return await super().aquery(bundle_of(str_or_query_bundle))
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, searched = query_bundle.query_str, _transformed(query_bundle)
-        with instrumentation.query_step(self.callback_manager, question) as ended:
-            if not self.streaming:
-                return ended(run_now(self._answer(question, None, searched, BLOCKING)))
-            stream = run_now(self._stream(question, None, searched, BLOCKING, reported=True))
-            return ended(
-                StreamingResponse(
-                    response_gen=cast(Any, stream.tokens()),
-                    source_nodes=stream.source_nodes,
-                    metadata=stream.metadata,
-                )
-            )
+        return run_now(self._responded(query_bundle, BLOCKING))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, searched = query_bundle.query_str, _transformed(query_bundle)
+        return await self._responded(query_bundle, self.awaiting)
+
+    async def _responded(self, bundle: QueryBundle, way: Way) -> RESPONSE_TYPE:
+        question, searched = bundle.query_str, _transformed(bundle)
         with instrumentation.query_step(self.callback_manager, question) as ended:
             if not self.streaming:
-                return ended(await self._answer(question, None, searched, self.awaiting))
-            stream = await self._stream(question, None, searched, self.awaiting, reported=True)
-            return ended(
-                AsyncStreamingResponse(
-                    response_gen=cast(Any, stream.atokens()),
-                    source_nodes=stream.source_nodes,
-                    metadata=stream.metadata,
-                )
-            )
+                return ended(await self._answer(question, None, searched, way))
+            stream = await self._stream(question, None, searched, way, reported=True)
+            nodes, metadata = stream.source_nodes, stream.metadata
+            if way is BLOCKING:
+                return ended(StreamingResponse(cast(Any, stream.tokens()), nodes, metadata))
+            return ended(AsyncStreamingResponse(cast(Any, stream.atokens()), nodes, metadata))
 
     # -- the prompts, as LlamaIndex shows and replaces them --------------------------------------------------------
 

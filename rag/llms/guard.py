@@ -36,38 +36,42 @@ class Guard(LLM):
 
     tries: int = 1
 
+    @property
+    def _beneath(self) -> Any:
+        """The model without the guard: the next class of the bases."""
+        return super()
+
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        request = partial(super().chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
-        return spoken_chat(persist(request, self.tries))
+        return spoken_chat(persist(partial(self._beneath.chat, harmless_messages(messages), **kwargs), self.tries))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        return spoken_chat(await super().achat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
+        return spoken_chat(await self._beneath.achat(harmless_messages(messages), **kwargs))
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        request = partial(super().complete, _plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        request = partial(self._beneath.complete, _plain(prompt, formatted), formatted, **kwargs)
         return spoken_completion(persist(request, self.tries))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return spoken_completion(await super().acomplete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
+        return spoken_completion(await self._beneath.acomplete(_plain(prompt, formatted), formatted, **kwargs))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        begin = partial(super().stream_chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        begin = partial(self._beneath.stream_chat, harmless_messages(messages), **kwargs)
         return spoken_stream(persist_stream(begin, self.tries), _name(self))  # type: ignore[return-value]
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        stream = await super().astream_chat(harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        stream = await self._beneath.astream_chat(harmless_messages(messages), **kwargs)
         return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        stream = super().stream_complete(_plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        stream = self._beneath.stream_complete(_plain(prompt, formatted), formatted, **kwargs)
         return spoken_stream(stream, _name(self))  # type: ignore[return-value]
 
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        stream = await super().astream_complete(_plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        stream = await self._beneath.astream_complete(_plain(prompt, formatted), formatted, **kwargs)
         return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
 
 
-class GuardedLLM(LLM):
+class GuardedLLM(Guard):
     """A user's LLM with the guard around it; ``tries``: see ``patient``.
 
     >>> from llama_index.core.llms import MockLLM
@@ -76,7 +80,6 @@ class GuardedLLM(LLM):
     """
 
     inner: LLM
-    tries: int = 1
 
     @classmethod
     def class_name(cls) -> str:
@@ -86,33 +89,9 @@ class GuardedLLM(LLM):
     def metadata(self) -> LLMMetadata:
         return self.inner.metadata
 
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        return spoken_chat(persist(partial(self.inner.chat, harmless_messages(messages), **kwargs), self.tries))
-
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        return spoken_chat(await self.inner.achat(harmless_messages(messages), **kwargs))
-
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        request = partial(self.inner.complete, _plain(prompt, formatted), formatted, **kwargs)
-        return spoken_completion(persist(request, self.tries))
-
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return spoken_completion(await self.inner.acomplete(_plain(prompt, formatted), formatted, **kwargs))
-
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        begin = partial(self.inner.stream_chat, harmless_messages(messages), **kwargs)
-        return spoken_stream(persist_stream(begin, self.tries), _name(self))  # type: ignore[return-value]
-
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        stream = await self.inner.astream_chat(harmless_messages(messages), **kwargs)
-        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
-
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        return spoken_stream(self.inner.stream_complete(_plain(prompt, formatted), formatted, **kwargs), _name(self))  # type: ignore[return-value]
-
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        stream = await self.inner.astream_complete(_plain(prompt, formatted), formatted, **kwargs)
-        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
+    @property
+    def _beneath(self) -> Any:
+        return self.inner
 
 
 def guarded(llm: LLM) -> LLM:
@@ -123,7 +102,7 @@ def guarded(llm: LLM) -> LLM:
     >>> guarded(llm) is llm
     True
     """
-    return llm if isinstance(llm, Guard | GuardedLLM) else GuardedLLM(inner=llm)
+    return llm if isinstance(llm, Guard) else GuardedLLM(inner=llm)
 
 
 def patient(llm: LLM) -> LLM:
