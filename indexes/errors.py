@@ -165,6 +165,11 @@ class LLMModelNotFoundError(LLMError):
     """The server answers, but does not have the model."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message: a library's may have pages."""
+    return (str(error).strip().splitlines() or [""])[0]
+
+
 def must_be(kinds: type | tuple[type, ...], name: str, value: object, remedy: str) -> None:
     """Raise SettingsError unless an argument is of one of these types.
 

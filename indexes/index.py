@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from indexes.encoders import build_encoder
+from indexes.encoders import as_embedding, build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import FingerprintMismatchError, SettingsError, StoreError, must_be
 from indexes.manifest.manifest import Manifest
@@ -318,8 +318,6 @@ class Index:
     def vector_store_index(self) -> VectorStoreIndex:
         """Return a stock LlamaIndex VectorStoreIndex over the same points."""
         from llama_index.core import VectorStoreIndex
-
-        from indexes.encoders.llama_index_embedding import as_embedding
 
         return VectorStoreIndex.from_vector_store(self.vector_store, embed_model=as_embedding(self.encoder))
 

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from indexes.copying.ends import (
     End,
     fingerprint_of,
@@ -24,7 +22,7 @@ from indexes.copying.ends import (
     target_settings,
 )
 from indexes.copying.report import CopyReport
-from indexes.encoders.base import SparseVector
+from indexes.encoders.base import EMPTY_SPARSE
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.errors import StoreError
 from indexes.ingest.report import Progress
@@ -48,7 +46,6 @@ Faults = Mapping[str, Sequence[tuple[str, str]]]  # archive -> (member, reason w
 TOGETHER = 1000  # sentences copied in one step
 MARK = "copy_of"  # in the record of a copy
 NOT_COPIED = ("schema", "fingerprint", GRAPH, MARK, "of", "name", "state", "moved_to")  # values of the record
-NOTHING = SparseVector(np.zeros(0, np.uint32), np.zeros(0, np.float32))
 
 
 def copy_collection(
@@ -246,7 +243,7 @@ class _Copying:
         """Complete empty sparse vectors if the collection has that leg: an engine returns none for no terms."""
         if not self._sparse:
             return part
-        return [point if point.sparse is not None else replace(point, sparse=NOTHING) for point in part]
+        return [point if point.sparse is not None else replace(point, sparse=EMPTY_SPARSE) for point in part]
 
     # ---- the rest of the manifest ----
 

@@ -77,6 +77,6 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
     """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``."""
-    from indexes.encoders import llama_index_embedding
+    from indexes.encoders.llama_index_embedding import EncoderEmbedding
 
-    return llama_index_embedding.as_embedding(encoder)
+    return EncoderEmbedding(encoder)

@@ -23,10 +23,10 @@ from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_voca
 from indexes.encoders.networks.bert import bert_of
 from indexes.encoders.networks.questions import ALONE, QuestionNetwork, machine_key
 from indexes.encoders.paired import read_twice
-from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
+from indexes.encoders.tokens import Tokens, forward_pass, padded_batches, within
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, join_many, unit_rows, weighted, with_prompt
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, first_line
 from indexes.settings.sections import EncoderSettings
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _load(folder: Path, device: torch.device, dtype: torch.dtype, trusted: bool)
             network = AutoModel.from_pretrained(str(folder), **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
         raise EncoderError(
-            f"the folder {folder} cannot be loaded as a model ({type(exc).__name__}: {_first_line(exc)})",
+            f"the folder {folder} cannot be loaded as a model ({type(exc).__name__}: {first_line(exc)})",
             remedy="give the folder that holds config.json, the weights and the tokenizer",
         ) from exc
     if getattr(network, "pooler", None) is not None:
@@ -273,7 +273,7 @@ def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> to
         width = 1 if name == SPARSE else "width"
         raise EncoderError(
             f"the {'sparse' if name == SPARSE else 'multi-vector'} head {path} cannot be read "
-            f"({type(exc).__name__}: {_first_line(exc)})",
+            f"({type(exc).__name__}: {first_line(exc)})",
             remedy=f"fetch the file again; it must hold a weight of shape ({width}, hidden) and a bias",
         ) from exc
     return head.to(device).float().eval()
@@ -284,14 +284,4 @@ def _longest(configured: int | None, tokenizer: Any, config: Any) -> int:
     positions = int(getattr(config, "max_position_embeddings", 0)) or 8192
     if config.model_type in ("xlm-roberta", "roberta", "camembert"):
         positions -= config.pad_token_id + 1
-    longest = min(positions, int(tokenizer.model_max_length))
-    if configured is not None and configured > positions:
-        raise EncoderError(
-            f"max_tokens = {configured}, but the model has positions for {positions} tokens",
-            remedy=f"set encoder.max_tokens to {positions} or less",
-        )
-    return configured or longest
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [""])[0]
+    return within(configured, positions, int(tokenizer.model_max_length))

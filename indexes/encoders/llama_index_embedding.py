@@ -51,8 +51,3 @@ class EncoderEmbedding(BaseEmbedding):
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return await asyncio.to_thread(self._get_text_embeddings, texts)
-
-
-def as_embedding(encoder: Encoder) -> BaseEmbedding:
-    """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``."""
-    return EncoderEmbedding(encoder)

@@ -20,7 +20,7 @@ from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_voca
 from indexes.encoders.networks.checkpoint import Checkpoint, load
 from indexes.encoders.networks.questions import ALONE, QuestionNetwork, machine_key
 from indexes.encoders.prompts import choose_prompts
-from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
+from indexes.encoders.tokens import Tokens, forward_pass, padded_batches, within
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.encoders.vectors import unit_rows, with_prompt
 from indexes.errors import EncoderError
@@ -62,7 +62,7 @@ class SentenceTransformerModel:
                 remedy="use another model, or serve it and set encoder.provider = 'openai'",
             )
         self.weights = weights_digest(folder)
-        self.max_tokens = _longest(settings.max_tokens, self._net)
+        self.max_tokens = within(settings.max_tokens, self._net.positions, self._net.longest)
         self._tokens = Tokens(self._net.tokenizer, self.max_tokens)
         self._width = self._net.width
         self.dim = self.dimensions or self._width
@@ -144,13 +144,3 @@ def _remembered_name(folder: Path) -> str:
         return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_name_or_path") or "")
     except (OSError, ValueError):
         return ""
-
-
-def _longest(configured: int | None, net: Checkpoint) -> int:
-    """Return the configured length, at most the network's positions, else the checkpoint's max_seq_length."""
-    if configured is not None and configured > net.positions:
-        raise EncoderError(
-            f"max_tokens = {configured}, but the model has positions for {net.positions} tokens",
-            remedy=f"set encoder.max_tokens to {net.positions} or less",
-        )
-    return configured or min(net.positions, net.longest)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import Encoded, Fingerprint, SparseVector
+from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
 from indexes.encoders.batching import token_batches
 from indexes.encoders.loading.probe import UNLIKE, refuse_code
 from indexes.encoders.tokens import forward_pass
 from indexes.encoders.torch_runtime import choose_device, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, weighted
-from indexes.errors import EncoderError, SettingsError
+from indexes.errors import EncoderError, SettingsError, first_line
 from indexes.settings.sections import IndexSettings
 
 SPLADE = "SpladePooling"
@@ -119,7 +119,7 @@ class Splade:
     def _encode(self, texts: list[str], how: str) -> list[SparseVector]:
         network = self._network
         encode: Callable[..., Any] = getattr(network, how)
-        found: list[SparseVector] = [SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))] * len(texts)
+        found: list[SparseVector] = [EMPTY_SPARSE] * len(texts)
         if not texts:
             return found
         with self._lock, forward_pass(self.model, self._budget):
@@ -165,9 +165,9 @@ def _load(folder: Path, name: str, device: str, trusted: bool) -> Any:
         with quiet_loading():
             network = SparseEncoder(str(folder), device=device, local_files_only=True, trust_remote_code=trusted)
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, TypeError) as error:
-        first = (str(error).strip().splitlines() or [""])[0][:200]
         raise EncoderError(
-            f"'{name}' ({folder}) cannot be loaded as a sparse encoder ({type(error).__name__}: {first})",
+            f"'{name}' ({folder}) cannot be loaded as a sparse encoder "
+            f"({type(error).__name__}: {first_line(error)[:200]})",
             remedy="give the folder of a SPLADE model: config.json, weights and tokenizer",
         ) from error
     return network.float().eval()

@@ -77,6 +77,20 @@ def counts(encodings: Sequence[Any]) -> list[int]:
     return found
 
 
+def within(configured: int | None, positions: int, longest: int) -> int:
+    """Return the configured length, else the tokenizer's ``longest``, at most the network's positions.
+
+    Raises:
+        EncoderError: more is configured than the network has positions.
+    """
+    if configured is not None and configured > positions:
+        raise EncoderError(
+            f"max_tokens = {configured}, but the model has positions for {positions} tokens",
+            remedy=f"set encoder.max_tokens to {positions} or less",
+        )
+    return configured or min(positions, longest)
+
+
 def padded_batches(
     ids: Sequence[Sequence[int]], *, budget: int, pad_id: int, device: torch.device
 ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:

@@ -12,7 +12,7 @@ from indexes.files import remove
 from indexes.lock import Lock
 from indexes.manifest.encodings import stored_keys
 from indexes.manifest.erasing import sharing_cache
-from indexes.manifest.paths import cache_folder, files_of, manifest_path, uploads_folder
+from indexes.manifest.paths import cache_folder, files_of, manifest_path, remove_manifest, uploads_folder
 from indexes.manifest.quotes import forget_quotes
 from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection
@@ -45,9 +45,7 @@ def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[
             _remove_files(places[found])
             engine.calls.delete_collection(found)
     for place in places.values():
-        if isinstance(place, Path):
-            for file in files_of(place):
-                remove(file)
+        remove_manifest(place)
     return names
 
 

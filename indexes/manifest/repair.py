@@ -96,7 +96,7 @@ def _read_all(engine: EdgeClient, name: str) -> None:
 
 def _mend_manifest(path: Path) -> list[str]:
     """Replace a damaged manifest by a new file with the readable rows."""
-    if path.is_file() and _is_whole(path):
+    if path.is_file() and _is_whole(path, "documents", "facts"):
         return []
     rows = _readable(path)
     there = path.exists()
@@ -108,11 +108,11 @@ def _mend_manifest(path: Path) -> list[str]:
     return [f"the manifest {path} {'is damaged' if there else 'is missing'}: {kept} of its documents were kept"]
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, *tables: str) -> bool:
     with suppress(sqlite3.Error, OSError), closing(sqlite3.connect(path, timeout=30)) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check")]
-        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        return found == ["ok"] and {"documents", "facts"} <= tables
+        there = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return found == ["ok"] and there.issuperset(tables)
     return False
 
 
@@ -131,23 +131,16 @@ def _readable(path: Path) -> dict[str, list[dict[str, object]]]:
 def _mend_journal(path: Path) -> list[str]:
     """Delete a damaged journal: its documents are read again."""
     journal = Journal(path)
+    assert journal.path is not None  # noqa: S101 - it belongs to a path
     try:
         with suppress(FileNotFoundError):
-            if journal.empty or _is_journal_whole(journal):
+            if journal.empty or _is_whole(journal.path):
                 return []
     except RagWrightError:
         pass
     finally:
         with suppress(RagWrightError):
             journal.close()
-    assert journal.path is not None  # noqa: S101 - it belongs to a path
     for suffix in ("", "-journal"):
         remove(journal.path.with_name(journal.path.name + suffix))
     return [f"the journal {journal.path} is damaged: what stood in it is read again"]
-
-
-def _is_journal_whole(journal: Journal) -> bool:
-    assert journal.path is not None  # noqa: S101 - it belongs to a path
-    with suppress(sqlite3.Error), closing(sqlite3.connect(journal.path, timeout=30)) as db:
-        return [row[0] for row in db.execute("PRAGMA integrity_check")] == ["ok"]
-    return False

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from indexes.encoders.batching import token_batches
 from indexes.encoders.loading.probe import check_vocabulary, refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
-from indexes.errors import RerankerError
+from indexes.errors import RerankerError, first_line
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, refuse_t5, sigmoid
 from rag.settings import RerankSettings
 
@@ -165,7 +165,7 @@ def cannot_load(model: str, exc: BaseException) -> RerankerError:
      the weights and the tokenizer
     """
     return RerankerError(
-        f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
+        f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {first_line(exc)[:200]})",
         remedy="check that the folder holds config.json, the weights and the tokenizer",
     )
 
@@ -184,7 +184,3 @@ def longest(config: Any, tokenizer: Any) -> int:
     roberta = config.model_type in ("xlm-roberta", "roberta", "camembert", "xlm-roberta-xl")
     offset = (config.pad_token_id or 0) + 1 if roberta else 0
     return min(int(tokenizer.model_max_length), int(positions) - offset)
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [""])[0][:200]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -194,7 +194,9 @@ class Service:
 
     # -- answers -------------------------------------------------------------------------------------------------
 
-    async def ask(self, key: AccessKey, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
+    async def ask(
+        self, key: AccessKey, question: Question, *, first: float, whole: float
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a question as events: "status", "sources", "text" pieces, "done".
 
         Closing the iterator (the client left) stops the language model, even while it reads the prompt. If nothing else

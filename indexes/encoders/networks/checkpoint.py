@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from indexes.encoders.networks.bert import Bert, bert_of, fits, read_tensors
 from indexes.encoders.torch_runtime import quiet_loading
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -185,7 +185,7 @@ def load(folder: Path, model: str, *, device: torch.device, dtype: torch.dtype, 
                 str(folder), device=str(device), local_files_only=True, trust_remote_code=trusted
             )
     except (*_UNLOADABLE, SafetensorError) as exc:
-        reason = (str(exc).strip().splitlines() or [""])[0]
+        reason = first_line(exc)
         raise EncoderError(
             f"'{model}' ({folder}) cannot be loaded as a sentence-transformers model ({type(exc).__name__}: {reason})",
             remedy="give the folder that holds modules.json or config.json, the weights and the tokenizer",

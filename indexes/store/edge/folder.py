@@ -32,6 +32,7 @@ from indexes.store.edge import rewrite
 from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.convert import described_config
 from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
+from indexes.store.edge.query import pages
 from indexes.store.edge.record import RecordFile
 from indexes.store.edge.searchers import snapshot
 from indexes.store.models.graph import Wanted
@@ -193,15 +194,20 @@ class EdgeFolder:
                 self._give_back()
 
     def _close_shard(self) -> None:
-        shard, self._shard = self._shard, None
         self.dirty = False
-        if shard is not None:
-            try:
+        try:
+            if self._shard is not None:
                 with engine_errors(self.folder):
-                    shard.flush()
-            finally:
-                with suppress_panic():
-                    shard.close()
+                    self._shard.flush()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the shard without a flush, whatever its files are like."""
+        shard, self._shard = self._shard, None
+        if shard is not None:
+            with suppress_panic():
+                shard.close()
 
     def drop(self) -> None:
         """Delete the collection, intact or damaged.
@@ -213,10 +219,7 @@ class EdgeFolder:
         with self._mutex:
             self.refuse_read_only()
             self.lock.take()
-            shard, self._shard = self._shard, None
-            if shard is not None:
-                with suppress_panic():
-                    shard.close()
+            self._let_go()
             self.record.forget()
             for place in sorted(self.folder.glob("shard*")):
                 shutil.rmtree(place, ignore_errors=True)
@@ -247,7 +250,7 @@ class EdgeFolder:
             )
             try:
                 new = rewrite.NewShard(self.shard_path, self.read_description(), self._pack_new)
-                for page in rewrite.pages(shard):
+                for page in pages(shard):
                     new.add(page)
                 new.close()
             except BaseException:
@@ -265,10 +268,7 @@ class EdgeFolder:
         self.stop_building()
         with self._mutex:
             self.refuse_read_only()
-            shard, self._shard = self._shard, None
-            if shard is not None:
-                with suppress_panic():
-                    shard.close()
+            self._let_go()
             self.lock.take()
             try:
                 rewrite.settle(self.shard_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from indexes.store.edge import convert
 from indexes.store.edge.filters import filter_
 from indexes.store.engine import Hit, Leg
 
+PAGE = 500  # points per call: the engine holds the GIL during one
 Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names
 
 
@@ -130,6 +131,23 @@ def _how(leg: Leg) -> Any:
     if leg.ef is None and not leg.exact:
         return None
     return qe.SearchParams(hnsw_ef=leg.ef, exact=leg.exact, indexed_only=False)
+
+
+def pages(shard: Any, chosen: Any = None, *, whole: bool = True) -> Iterator[list[Any]]:
+    """Yield pages of a shard's points, or of those that a filter selects. Errors of the engine are passed on.
+
+    Args:
+        whole: with payloads and vectors; False: only the ids.
+    """
+    import qdrant_edge as qe
+
+    offset: Any = None
+    while True:
+        request = qe.ScrollRequest(offset=offset, limit=PAGE, filter=chosen, with_payload=whole, with_vector=whole)
+        records, offset = shard.scroll(request)
+        yield records
+        if offset is None:
+            return
 
 
 def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:

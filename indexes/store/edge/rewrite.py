@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from indexes.store.edge.aside.aside import PREFIX
 from indexes.store.edge.convert import described_config, field_schema
 from indexes.store.edge.faults import is_panic
 from indexes.store.edge.packing import PACK_POINTS, SEGMENTS
+from indexes.store.edge.query import pages
 
-PAGE = 500  # points per call: the engine holds the GIL during one
 LENGTHS = 0.9, 1.1  # norm of an intact vector: 1 apart from rounding
 
 Pack = Callable[[Path], object]
@@ -115,19 +115,6 @@ class NewShard:
         self._shard.close()
 
 
-def pages(shard: Any) -> Iterator[list[Any]]:
-    """Yield pages of all points of a shard with payloads and vectors. Errors of the engine are passed on."""
-    import qdrant_edge as qe
-
-    offset: Any = None
-    while True:
-        request = qe.ScrollRequest(offset=offset, limit=PAGE, with_payload=True, with_vector=True)
-        records, offset = shard.scroll(request)
-        yield records
-        if offset is None:
-            return
-
-
 # ---- salvage, in child processes ----
 
 
@@ -186,25 +173,13 @@ def main(source: str, shard: str, description_json: str) -> None:
     old = qe.EdgeShard.load(source) if source else None  # if it raises or crashes, nothing has been written
     new = NewShard(Path(shard), description, go_on=True)
     if old is not None:
-        for ids in _id_pages(old):
-            new.add([record for record in _readable(old, ids) if _is_whole(record, description)])
+        for page in pages(old, whole=False):
+            found = _readable(old, [record.id for record in page])
+            new.add([record for record in found if _is_whole(record, description)])
     count = new.count()
     new.close()
     sys.stdout.write(f"{count}\n")
     sys.stdout.flush()
-
-
-def _id_pages(shard: Any) -> Iterator[list[Any]]:
-    import qdrant_edge as qe
-
-    offset: Any = None
-    while True:
-        records, offset = shard.scroll(
-            qe.ScrollRequest(offset=offset, limit=PAGE, with_payload=False, with_vector=False)
-        )
-        yield [record.id for record in records]
-        if offset is None:
-            return
 
 
 def _readable(shard: Any, ids: list[Any]) -> list[Any]:

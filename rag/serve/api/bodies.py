@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from rag.retrieval.filter_text import parse_filters
 from rag.serve.api import documents as docs
+from rag.serve.asking.answers import Event, at_end
 from rag.serve.errors import Problem, problem_of
 from rag.serve.openai.chat import public_trace
 from rag.serve.openai.sources import public_citations, source_of, told_besides
@@ -80,25 +81,17 @@ def answer_body(request: Request, question: Question, response: Any, passages: S
     return plain(body)
 
 
-async def whole_answer(request: Request, question: Question, events: AsyncIterator[Any]) -> JSONResponse:
+async def whole_answer(request: Request, question: Question, events: AsyncGenerator[Event, None]) -> JSONResponse:
     """Read the events of an answer to their end, and return it as one JSON response."""
-    passages: list[Any] = []
-    try:
-        async for event in events:
-            if event.kind == "sources":
-                passages = event.passages
-            elif event.kind == "done":
-                body = answer_body(request, question, event.response, passages)
-                request.state.answer_status = body["status"]
-                body["passages"] = plain([passage_row(passage, question.collection) for passage in passages])
-                return JSONResponse(body)
-    finally:
-        await events.aclose()  # type: ignore[attr-defined]
-    raise Problem("internal", "the answer ended without a result")
+    passages, response = await at_end(events)
+    body = answer_body(request, question, response, passages)
+    request.state.answer_status = body["status"]
+    body["passages"] = plain([passage_row(passage, question.collection) for passage in passages])
+    return JSONResponse(body)
 
 
 async def answer_events(
-    request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
+    request: Request, service: Service, question: Question, events: AsyncGenerator[Event, None], first: Event
 ) -> AsyncIterator[str]:
     """Yield an answer as server-sent events; ``first`` is the event already read."""
     ended = False
@@ -123,7 +116,7 @@ async def answer_events(
         ended = True
         yield _event("error", problem_of(error).body("api"))
     finally:
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         if not ended:
             service.metrics.cancelled.labels("api").inc()
 

@@ -49,6 +49,22 @@ class Event:
     response: Any = None
 
 
+async def at_end(events: AsyncGenerator[Event, None]) -> tuple[list[Passage], Any]:
+    """Read an answer's events to the last one; return its passages and its response.
+
+    Raises:
+        Problem: as ``Service.ask``, or it ended without a response.
+    """
+    passages: list[Passage] = []
+    async with contextlib.aclosing(events):
+        async for event in events:
+            if event.kind == "sources":
+                passages = event.passages
+            elif event.kind == "done":
+                return passages, event.response
+    raise Problem("internal", "the answer ended without a result")
+
+
 class ServedAnswers:
     """Write answers, each in a place of the language model's pool.
 

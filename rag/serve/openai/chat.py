@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from fastapi import Request
@@ -17,6 +17,7 @@ from rag.llms import usage_of
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
 from rag.retrieval.several import parted
+from rag.serve.asking.answers import Event, at_end
 from rag.serve.errors import problem_of
 from rag.serve.incoming import until_disconnected
 from rag.serve.keys import AccessKey
@@ -141,7 +142,7 @@ def _line(value: dict[str, Any]) -> str:
 
 
 async def _stream(
-    request: Request, service: Service, chat: ChatRequest, head: Head, events: AsyncIterator[Any], first: Any
+    request: Request, service: Service, chat: ChatRequest, head: Head, events: AsyncGenerator[Event, None], first: Event
 ) -> AsyncIterator[str]:
     passages: list[Passage] = []
     finished = False
@@ -175,7 +176,7 @@ async def _stream(
         finished = True
         yield _line(problem_of(error).body("openai"))
     finally:
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         if not finished:
             service.metrics.cancelled.labels("chat").inc()
 
@@ -184,18 +185,9 @@ async def _stream(
 
 
 async def _whole(
-    request: Request, service: Service, chat: ChatRequest, head: Head, events: AsyncIterator[Any]
+    request: Request, service: Service, chat: ChatRequest, head: Head, events: AsyncGenerator[Event, None]
 ) -> JSONResponse:
-    passages: list[Passage] = []
-    response: Any = None
-    try:
-        async for event in events:
-            if event.kind == "sources":
-                passages = event.passages
-            elif event.kind == "done":
-                response = event.response
-    finally:
-        await events.aclose()  # type: ignore[attr-defined]
+    passages, response = await at_end(events)
     details = _details(request, service, chat, response, passages)
     request.state.answer_status = details["status"]
     text = str(response.response or "")

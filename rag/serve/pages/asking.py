@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from rag.serve.api.bodies import answer_body, passage_row, read_question
+from rag.serve.asking.answers import at_end
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import require, service_of
@@ -77,13 +78,9 @@ async def _answer(request: Request, service: Service, key: AccessKey, form: dict
         raise Problem("forbidden", "this key may not ask", "make one with 'rag key new NAME --scope read,ask'")
     question = read_question(as_body(form) | {"trace": True}, service)
     serve = service.settings.serve
-    passages: list[Any] = []
-    result: dict[str, Any] = {}
-    async for event in service.ask(key, question, first=serve.first_word_seconds, whole=serve.answer_seconds):
-        if event.kind == "sources":
-            passages = event.passages
-        elif event.kind == "done":
-            result = answer_body(request, question, event.response, passages)
+    events = service.ask(key, question, first=serve.first_word_seconds, whole=serve.answer_seconds)
+    passages, response = await at_end(events)
+    result = answer_body(request, question, response, passages)
     rows = [passage_row(passage, question.collection) for passage in passages]
     cited: dict[int, list[str]] = {}
     for row in result["citations"]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-PAGE = 500  # points per call: the engine holds the GIL during one
+from indexes.store.edge.query import PAGE, pages
 
 
 class Changes:
@@ -30,11 +30,12 @@ class Changes:
         Args:
             ids: its points; None: those selected by the filter ``chosen``, or none without a filter.
         """
-        found = list(ids) if ids is not None else [] if chosen is None else _chosen(shard, chosen)
+        if ids is None and chosen is not None:
+            ids = [record.id for page in pages(shard, chosen, whole=False) for record in page]
         with self._lock:
-            if ids is None and chosen is None:
+            if ids is None:
                 self._operations.append(operation)
-            self._ids.update((str(identity), identity) for identity in found)
+            self._ids.update((str(identity), identity) for identity in ids or ())
 
     def take(self) -> tuple[list[Any], list[Any]]:
         """Return the recorded (operations, ids) and clear them."""
@@ -42,19 +43,6 @@ class Changes:
             taken = self._operations, list(self._ids.values())
             self._operations, self._ids = [], {}
         return taken
-
-
-def _chosen(shard: Any, chosen: Any) -> list[Any]:
-    import qdrant_edge as qe
-
-    found: list[Any] = []
-    offset: Any = None
-    while True:
-        request = qe.ScrollRequest(offset=offset, limit=1000, filter=chosen, with_payload=False, with_vector=False)
-        records, offset = shard.scroll(request)
-        found += [record.id for record in records]
-        if offset is None:
-            return found
 
 
 def replay(read: Any, new: Any, operations: Sequence[Any], ids: Sequence[Any]) -> None:
