@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -37,9 +37,9 @@ class Guard(LLM):
     tries: int = 1
 
     @property
-    def _beneath(self) -> Any:
+    def _beneath(self) -> LLM:
         """The model without the guard: the next class of the bases."""
-        return super()
+        return cast(LLM, super())
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return spoken_chat(persist(partial(self._beneath.chat, harmless_messages(messages), **kwargs), self.tries))
@@ -90,7 +90,7 @@ class GuardedLLM(Guard):
         return self.inner.metadata
 
     @property
-    def _beneath(self) -> Any:
+    def _beneath(self) -> LLM:
         return self.inner
 
 
