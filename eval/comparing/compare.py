@@ -134,7 +134,7 @@ def compare(
     ordered = _ordered(runs, baseline)
     wanted = [str(measure) for measure in parse_measures(measures)]
     if not wanted:
-        raise SettingsError("there is no measure to compare by", remedy="name one, such as nDCG@10")
+        raise SettingsError("there is no measure to compare by", remedy="name one, such as NDCG@10")
     queries, warnings = _coverage([run for one in ordered for run in _runs_of(one)], qrels)
     kept = {query: qrels[query] for query in queries}
     scored: list[Scored] = []

@@ -118,7 +118,7 @@ def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:
     if bad:
         raise SettingsError(
             f"unknown measure{'s' if len(bad) > 1 else ''} {', '.join(repr(name) for name in bad)}",
-            remedy="use nDCG@10, MAP, RR@10, R@100, P@10, Hit@10, Window@5, or a name that ir_measures knows",
+            remedy="use NDCG@10, MAP, MRR@10, R@100, P@10, Hit@10, Window@5, or a name that ir_measures knows",
         )
     return list(found)
 

@@ -22,24 +22,24 @@ from rag.cli.output import make_output_tolerant, words
 # name -> what it does, repeated here since a command's file is imported only when it is called.
 COMMANDS = {
     "ingest": "Read files and folders into a collection.",
-    "split": "Cut a document into parents and children, for Dify.",
+    "split": "Split a document into parents and children, for Dify.",
     "search": "Find the sentences that match a question.",
     "ask": "Answer a question, with citations.",
     "chat": "Hold a conversation about the documents.",
     "status": "Show collections, documents and models.",
-    "optimize": "Build the graph that makes large collections fast.",
+    "optimize": "Build the graph that makes search in large collections fast.",
     "copy": "Copy a collection to another folder or server.",
-    "verify": "Compare a collection with what was stored, and repair it.",
+    "verify": "Check that a collection is complete and intact, and repair it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
-    "trust": "Allow what a folder's rag.toml asks for.",
+    "trust": "Trust a folder's rag.toml that names other machines, keys or code.",
     "model": "Fetch language models, and list them.",
     "demo": "Index documents, and show answers with citations.",
-    "plan": "Estimate what fits a card, or what a collection needs.",
-    "doctor": "Find out what is wrong here, and how to fix it.",
-    "serve": "Serve a page, Dify, OpenAI clients and MCP.",
+    "plan": "Estimate what fits a graphics card, or what a collection needs.",
+    "doctor": "Find what is wrong on this machine, and how to fix it.",
+    "serve": "Serve a web page, Dify, OpenAI-compatible clients and MCP.",
     "key": "Make, list and remove keys of the server.",
-    "mcp": "Speak MCP on standard input and output.",
+    "mcp": "Offer search and answers to MCP programs such as Claude.",
 }
 TAKE_A_VALUE = ("--collection", "-c", "--profile", "-p", "--config", "--set")
 INTERRUPTED = 130

@@ -163,21 +163,30 @@ def asking_options(function: F) -> F:
     """Add the options of search, ask and chat."""
     for option in reversed(
         (
-            setting("--top-k", "retrieval.top_k", "Candidates per leg.", type=int),
+            setting(
+                "--top-k", "retrieval.top_k", "Candidates from each of the two searches, dense and sparse.", type=int
+            ),
             setting("--top-n", "retrieval.top_n", "Passages that the answer reads, or hits shown.", type=int),
             setting("--window", "retrieval.window", "Sentences on each side of a hit.", type=int),
             setting(
                 "--fusion",
                 "retrieval.fusion",
-                "How the two legs are fused.",
+                "How dense and sparse results are fused, or one of them alone.",
                 type=click.Choice(["minmax", "rrf", "dense", "sparse"]),
             ),
             setting("--wait", "store.wait", "Seconds to wait for a running ingest.", type=float, metavar="SECONDS"),
-            setting("--hyde", "hyde.mode", "Hypothetical documents.", type=click.Choice(["off", "on", "auto"])),
+            setting(
+                "--hyde",
+                "hyde.mode",
+                "Search with a hypothetical answer written by the language model (HyDE).",
+                type=click.Choice(["off", "on", "auto"]),
+            ),
             click.option("--no-rerank", is_flag=True, help="Skip the reranker."),
             setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER"),
             click.option("--no-llm", is_flag=True, help="Answer without a language model."),
-            click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]"),
+            click.option(
+                "--trace", is_flag=True, envvar="RAG_TRACE", help="Show what each stage did.  [env: RAG_TRACE]"
+            ),
             click.option(
                 "--filter",
                 "conditions",

@@ -10,8 +10,13 @@ from eval.cli.options import cache_option, dataset_of, split_option, ticker
 from rag.cli.options import Shared, setting, shared_options
 from rag.cli.progress import progress_bar
 
+EPILOG = """\b
+Examples:
+  rag-eval abstention data/handbook data/faq --queries 40 --profile offline --no-rerank --no-llm
+"""
 
-@click.command(name="abstention", short_help="Measure false answers and false refusals.")
+
+@click.command(name="abstention", epilog=EPILOG, short_help="Measure false answers and false refusals.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
 @click.option(
     "--queries",
@@ -24,7 +29,7 @@ from rag.cli.progress import progress_bar
 @click.option(
     "--documents", default=250, show_default=True, type=click.IntRange(min=10), help="Number of documents per dataset."
 )
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Measure extractive answers, without a language model.")
 @click.option("--no-rerank", is_flag=True, help="Do not rerank.")
 @cache_option
@@ -35,7 +40,7 @@ def command(
 ) -> None:
     """Ask each question of DATASETs with all documents, and again without those that answer it.
 
-    Prints the shares of questions answered rightly, refused although the documents answer them, and answered although
+    Prints the shares of questions answered correctly, refused although the documents answer them, and answered although
     they do not. The remaining documents are often on the same topic, as in RGB.
     """
     from eval.answers.abstention import measure_abstention

@@ -11,12 +11,23 @@ from eval.cli.commands.compare import judgements, load_runs
 from eval.cli.options import show_scores, ticker
 from rag.cli.options import Shared, setting, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval run data/handbook --answers --pipeline base
+  rag-eval answers runs/base --judge --llm ollama
+"""
 
-@click.command(name="answers", short_help="Score a run's answers, citations and abstentions.")
+
+@click.command(name="answers", epilog=EPILOG, short_help="Score a run's answers, citations and abstentions.")
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dataset", "path", metavar="DATASET", help="Dataset with gold answers [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
-@click.option("--judge", "with_judge", is_flag=True, help="Ask the configured language model as a judge too.")
+@click.option(
+    "--judge",
+    "with_judge",
+    is_flag=True,
+    help="Also let the language model judge whether answers are faithful and relevant.",
+)
 @setting("--llm", "llm.provider", "Provider of the judge: ollama, openai or llama_cpp.", metavar="PROVIDER")
 @shared_options
 def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: str | None, with_judge: bool) -> None:

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from eval.tuning.calibrate import Calibration
 
 
-@click.command(name="calibrate", short_help="Fit the 'not in these documents' threshold.")
+EPILOG = """\b
+Examples:
+  rag-eval calibrate data/handbook --rate 0.05 --output threshold.toml
+  rag-eval calibrate --answers layouts.jsonl --set llm.model=qwen2.5-coder-1.5b --output refusal.json
+"""
+
+
+@click.command(name="calibrate", epilog=EPILOG, short_help="Fit the 'not in these documents' threshold.")
 @optional_dataset
 @click.option(
     "--answers",

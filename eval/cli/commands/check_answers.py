@@ -8,15 +8,25 @@ from eval.cli.options import ticker
 from eval.report.table import table
 from rag.cli.options import Shared, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval check-answers
+  rag-eval check-answers --across --wrong --profile offline
+"""
 
-@click.command(name="check-answers", short_help="Measure how well the check of answers finds wrong sentences.")
+
+@click.command(
+    name="check-answers",
+    epilog=EPILOG,
+    short_help="Measure how well RagWright's check of answers finds wrong sentences.",
+)
 @click.option(
     "--across", is_flag=True, help="Also check answers against passages in the other language (needs the encoder)."
 )
 @click.option("--wrong", is_flag=True, help="List the sentences that got a wrong status.")
 @shared_options
 def command(shared: Shared, across: bool, wrong: bool) -> None:
-    """Check generated sentences whose right status is known, and print precision and recall.
+    """Check generated sentences whose correct status is known, and print precision and recall of the check.
 
     The sentences are derived from true ones by rules: another number, another entity, a negation, a mark of another
     passage, or a sentence that no passage contains. In each language, 168 are about documents that the check was not

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
 
 
-@click.command(name="compare", short_help="Compare runs: differences, intervals, p values, verdicts.")
+EPILOG = """\b
+Examples:
+  rag-eval compare runs/base runs/rrf
+  rag-eval compare labels=a/tuned,b/tuned student=c/tuned,d/tuned --margin 0.025
+"""
+
+
+@click.command(name="compare", epilog=EPILOG, short_help="Compare runs: differences, intervals, p values, verdicts.")
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True)
 @click.option("--dataset", "path", metavar="DATASET", help="Dataset with judgements [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
@@ -82,11 +89,6 @@ def command(
 
     NAME=RUN,RUN,... is one pipeline measured several times, such as models trained with different seeds; their mean
     counts.
-
-    \b
-    Examples:
-      rag-eval compare runs/base runs/rrf
-      rag-eval compare labels=a/tuned,b/tuned student=c/tuned,d/tuned --margin 0.025
     """
     from eval.comparing.compare import Against, compare
     from eval.report.forms import FORMS

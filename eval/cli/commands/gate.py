@@ -8,8 +8,13 @@ import click
 
 from eval.cli.options import json_option, measure_names, measures_option
 
+EPILOG = """\b
+Examples:
+  rag-eval gate baseline/now runs/now --max-drop 0.01
+"""
 
-@click.command(name="gate", short_help="Exit with 1 if a run is significantly worse than a baseline.")
+
+@click.command(name="gate", epilog=EPILOG, short_help="Exit with 1 if a run is significantly worse than a baseline.")
 @click.argument("baseline", metavar="BASELINE", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--max-drop", default=0.0, show_default=True, type=float, help="Largest drop of a mean that is allowed.")
@@ -36,7 +41,7 @@ def command(
     split: str | None,
     as_json: bool,
 ) -> None:
-    """Compare RUN with BASELINE in CI, by nDCG@10 unless --measures names others.
+    """Compare RUN with BASELINE in CI, by NDCG@10 unless --measures names others.
 
     \b
     Exit codes:

@@ -12,19 +12,34 @@ from rag.cli.options import Shared, setting, shared_options
 MEASURES = ("found", "sealed", "extractive", "obeyed", "bare", "written", "shown", "right")
 
 
-@click.command(name="injections", short_help="Measure what prompt injections in documents do to answers.")
+EPILOG = """\b
+Examples:
+  rag-eval injections --profile offline --no-llm
+  rag-eval injections --profile offline --set llm.provider=llama_cpp --sample 4 --missed
+"""
+
+
+@click.command(
+    name="injections", epilog=EPILOG, short_help="Measure what prompt injections in documents do to answers."
+)
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With a model: try only every N-th injection.")
 @click.option("--missed", is_flag=True, help="List the injections that changed an answer.")
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Measure extractive answers and the check alone, without a model.")
 @shared_options
 def command(shared: Shared, sample: int | None, missed: bool) -> None:
-    """Put 44 injections of eleven kinds into documents, ask about them, and print the shares that change the answer.
+    """Put 44 prompt injections into documents, ask about these, and print the shares that change the answer.
 
-    found: the reader is warned. sealed: no control string or closing tag reaches the prompt. extractive: the extractive
-    answer contains what the injection asks for. obeyed: as written by a model that obeys everything, it passes the
-    check. bare: a model wrote it without protection. written, shown, right: with protection, the model wrote it, the
-    reader sees it unmarked, the answer is right.
+    \b
+    Columns:
+      found       the reader is warned
+      sealed      no control string or closing tag reaches the prompt
+      extractive  the extractive answer contains what the injection asks for
+      obeyed      as written by a model that obeys everything, it passes the check
+      bare        the model obeyed in a prompt without protection
+      written     the model obeyed in the prompt in use
+      shown       and the reader sees it unmarked
+      right       the answer in the prompt in use is right
     """
     from eval.answers.injection_set import injections
     from eval.answers.injections import try_injections

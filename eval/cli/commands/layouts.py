@@ -13,7 +13,15 @@ from rag.cli.options import setting
 HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s per answer"]
 
 
-@click.command(name="layouts", short_help="Measure prompts and refusals of a small model.")
+EPILOG = """\b
+Examples:
+  rag-eval layouts data/handbook --profile offline --queries 30 --out layouts.jsonl
+  rag-eval layouts data/handbook --pipeline plain=answer.layout:plain --pipeline two=answer.layout:plain,top_n:2
+  rag-eval layouts data/handbook --out layouts.jsonl --table
+"""
+
+
+@click.command(name="layouts", epilog=EPILOG, short_help="Compare prompts for a small model, and when it refuses.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
 @click.option(
     "--pipeline",
@@ -44,7 +52,7 @@ HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s 
 )
 @click.option("--rate", default=0.05, show_default=True, type=float, help="Share of right answers that may be refused.")
 @click.option("--table", "only_table", is_flag=True, help="Show the saved answers, without asking.")
-@setting("--llm", "llm.provider", "ollama, openai or llama_cpp.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai or llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
     given: MeasuringOptions,
@@ -55,10 +63,11 @@ def command(
     rate: float,
     only_table: bool,
 ) -> None:
-    """Ask questions of DATASETs in several layouts, every second one without the documents that answer it.
+    """Ask a small model questions of DATASETs in several prompt layouts, every second one without its documents.
 
-    For each layout, prints the shares of answerable questions answered rightly and falsely refused, and of unanswerable
-    ones refused: as the model writes, and with the signals combined (held out). The expected duration is printed first.
+    For each layout, prints the shares of answerable questions answered correctly and falsely refused, and of
+    unanswerable ones refused: by the model alone, and with the signals of answer.refusal combined (held out). The
+    expected duration is printed first.
     The command can be interrupted at any time; run it again to resume.
     """
     from contextlib import ExitStack

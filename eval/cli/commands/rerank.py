@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
 
 
-@click.command(name="rerank", short_help="Measure rerankers on lists of candidates.")
+EPILOG = """\b
+Examples:
+  rag-eval rerank data/lists --set rerank.model=BAAI/bge-reranker-base
+  rag-eval rerank data/lists --models BAAI/bge-reranker-base tuned/model --out runs/before-after
+"""
+
+
+@click.command(name="rerank", epilog=EPILOG, short_help="Measure rerankers on lists of candidates.")
 @dataset_argument
 @click.argument("more", nargs=-1, metavar="[MODEL]...")
 @click.option(
@@ -53,11 +60,6 @@ def command(
     With several models, the last column is each model's gain over the first. Positives missing from a list are not
     added to it, and equal scores are ordered by document id (as in trec_eval), so figures can be lower than those of
     tools that do otherwise.
-
-    \b
-    Examples:
-      rag-eval rerank data/lists --set rerank.model=BAAI/bge-reranker-base
-      rag-eval rerank data/lists --models BAAI/bge-reranker-base tuned/model --out runs/before-after
     """
     from eval.cli.output import measured, show
     from eval.measure.metrics import TIE_RULE

@@ -7,8 +7,15 @@ import click
 from eval.cli.options import MeasuringOptions, dataset_argument, measuring, queries_option, show_scores, ticker
 from rag.cli.options import setting
 
+EPILOG = """\b
+Examples:
+  rag-eval robustness data/rgb --noise 0,0.4,0.8 --passages 5
+"""
 
-@click.command(name="robustness", short_help="Measure answers from noisy, irrelevant or false passages.")
+
+@click.command(
+    name="robustness", epilog=EPILOG, short_help="Measure answers given noisy, irrelevant or false passages."
+)
 @dataset_argument
 @click.option(
     "--noise",
@@ -20,7 +27,7 @@ from rag.cli.options import setting
 @click.option(
     "--passages", default=5, show_default=True, type=click.IntRange(min=1), help="Number of documents per question."
 )
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Use no language model.")
 @measuring(queries_option)
 def command(given: MeasuringOptions, dataset: str, shares: str, passages: int) -> None:

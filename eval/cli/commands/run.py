@@ -7,8 +7,15 @@ import click
 from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
 from indexes.errors import SettingsError
 
+EPILOG = """\b
+Examples:
+  rag-eval run data/handbook --profile offline --pipeline base --pipeline rrf=fusion:rrf
+  rag-eval run questions/ --collection handbook --pipeline now --pipeline wide=top_k:100
+  rag-eval run data/handbook --answers --queries 20
+"""
 
-@click.command(name="run", short_help="Measure pipelines on a dataset, and save the runs.")
+
+@click.command(name="run", epilog=EPILOG, short_help="Measure pipelines on a dataset, and save the runs.")
 @dataset_argument
 @click.option(
     "--pipeline",
@@ -22,10 +29,10 @@ from indexes.errors import SettingsError
 def command(given: MeasuringOptions, dataset: str, specs: tuple[str, ...], answers: bool) -> None:
     """Ask each question of DATASET, and score what each pipeline finds.
 
-    A dataset with documents is indexed once (indexes and embeddings are cached). The judgements of one without
-    documents refer to an index of yours: name it with --collection. KEYs are settings as shown by 'rag config', or
-    short names: window, top_k,
-    fusion, dense_weight, sparse_weight, rrf_k, hyde, rerank, depth, encoder, sparse_window, contextual.
+    Each run is saved in a folder, for 'rag-eval compare'. A dataset with documents is indexed once, and its index and
+    embeddings are cached. The judgements of a dataset without documents refer to an index that you already have: name
+    it with --collection. KEYs are settings as shown by 'rag config', or short names such as window, top_k, fusion,
+    dense_weight, sparse_weight, rrf_k, hyde, rerank, depth, encoder, sparse_window and contextual.
     """
     from eval.cli.output import measure
     from eval.measure.session import Session, parse_spec

@@ -13,7 +13,14 @@ from indexes.errors import SettingsError
 USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
 
 
-@click.command(name="sweep", short_help="Measure a pipeline over ranges of its settings.")
+EPILOG = """\b
+Examples:
+  rag-eval sweep data/handbook --over top_k=20,100 --over sparse_window=0,1,5
+  rag-eval sweep data/handbook --over fusion=minmax,rrf --over dense_weight=0.3,0.7 --grid
+"""
+
+
+@click.command(name="sweep", epilog=EPILOG, short_help="Measure a pipeline over ranges of its settings.")
 @dataset_argument
 @click.option(
     "--over",
@@ -26,9 +33,10 @@ USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100
 def command(given: MeasuringOptions, dataset: str, over: tuple[str, ...], grid: bool) -> None:
     """Measure DATASET with the current settings, and with each value of each --over.
 
-    KEYs: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,
-    dense_context (share of the window's or document's mean in each dense vector), or any setting. Embeddings are
-    cached, so a configuration takes seconds unless it changes the texts to encode.
+    KEYs are settings as shown by 'rag config', or short names such as window, top_k, fusion, dense_weight,
+    sparse_weight, rrf_k, depth (of the reranker), hyde, contextual, sparse_window and dense_context. Without --over,
+    fusion, dense_weight, top_k and sparse_window are swept. Embeddings are cached, so a configuration takes seconds
+    unless it changes the texts to encode.
     """
     from eval.cli.output import measure
     from eval.measure.session import Session

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from eval.datasets import Dataset
 
 
-@click.command(name="tune", short_help="Choose fusion, window and reranker depth on training questions.")
+EPILOG = """\b
+Examples:
+  rag-eval tune data/handbook --profile offline --output tuned.toml
+  rag-eval tune data/handbook --profile offline --holdout 0.5
+"""
+
+
+@click.command(name="tune", epilog=EPILOG, short_help="Choose fusion, window and reranker depth on training questions.")
 @dataset_argument
 @click.option("--train-split", default="train", show_default=True, help="Split to choose on.")
 @click.option(
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
     help="Divide --split instead: share of its questions for the test.",
 )
 @click.option("--drop-shared", is_flag=True, help="Remove test questions from the training questions.")
-@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Measure to maximise.")
+@click.option("-m", "--measure", default="nDCG@10", help="Measure to maximise [NDCG@10].")
 @click.option(
     "--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Number of folds of the cross-validation."
 )

@@ -119,7 +119,7 @@ class EmbedderOptions(Training):
     evaluations: int = option(1, "Evaluations on dev (and checkpoints) per epoch.", low=1, measured=RUNS)
     patience: int = option(
         3,
-        "Number of evaluations without a better dev nDCG@10 after which training stops; 0: never.",
+        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
         low=0,
         measured=f"{RUNS}, where it had no effect in one epoch",
     )

@@ -23,7 +23,7 @@ from indexes.errors import SettingsError, SourceError
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
 PROBES = ("probe_en", "probe_zh")
 WEAK = 0.2  # nDCG@10 of the base: below it, the dataset is in a language or field unknown to the base
-WEAK_NOTE = f"the base hardly works there (nDCG@10 below {WEAK}): only a significant loss counts"
+WEAK_NOTE = f"the base hardly works there (NDCG@10 below {WEAK}): only a significant loss counts"
 
 
 @dataclass(slots=True)

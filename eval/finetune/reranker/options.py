@@ -129,7 +129,7 @@ class RerankerOptions(Training):
     )
     patience: int = option(
         3,
-        "Number of evaluations without a better dev nDCG@10 after which training stops; 0: never.",
+        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
         low=0,
         measured=RUNS,
     )

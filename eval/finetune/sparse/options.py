@@ -73,7 +73,7 @@ class SparseOptions(Training):
     evaluations: int = option(1, "Evaluations on dev (and checkpoints) per epoch.", low=1, measured=NOTHING)
     patience: int = option(
         3,
-        "Number of evaluations without a better dev nDCG@10 after which training stops; 0: never.",
+        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
         low=0,
         measured=NOTHING,
     )

@@ -71,8 +71,8 @@ class Request:
     train_queries: int | None = option(None, "Use only the first N training questions.", low=1, metavar="N")
     teacher: tuple[str, ...] = option(
         (),
-        "pipeline, file:PATH, cross_encoder:MODEL, llm:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL; "
-        "repeatable.",
+        "Source of scores to learn from: pipeline, file:PATH, cross_encoder:MODEL, llm:MODEL, "
+        "embedder:PROVIDER[:MODEL] or server:URL#MODEL; repeatable.",
         metavar="SPEC",
         everyday=True,
     )

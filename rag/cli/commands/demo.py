@@ -26,7 +26,7 @@ Examples:
 @click.option("-q", "--question", "questions", multiple=True, help="Question to ask; repeatable.")
 @click.option("--fetch", default=DEFAULT, show_default=True, metavar="NAME", help="Model to fetch if there is none.")
 @click.option("--no-fetch", is_flag=True, help="Fetch no model.")
-@click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]")
+@click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show what each stage did.  [env: RAG_TRACE]")
 @shared_options
 def command(
     shared: Shared, paths: tuple[str, ...], questions: tuple[str, ...], fetch: str, no_fetch: bool, trace: bool

@@ -30,7 +30,7 @@ Exit code: 0 if nothing fails, 1 if something does. Nothing is changed, loaded o
 """
 
 
-@click.command("doctor", epilog=EPILOG, short_help="Find out what is wrong here, and how to fix it.")
+@click.command("doctor", epilog=EPILOG, short_help="Find what is wrong on this machine, and how to fix it.")
 @shared_options
 def command(shared: Shared) -> None:
     """Check settings, packages, servers, models, disk, memory and the store; say how to fix what is wrong."""

@@ -57,7 +57,7 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again stops at o
     help="Processes that read and encode in parallel, into a Qdrant server (store.url).",
 )
 @click.option(
-    "--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster whose machines do that: tls://host:8786."
+    "--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work, such as tls://host:8786."
 )
 @shared_options
 def command(

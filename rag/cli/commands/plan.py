@@ -27,9 +27,11 @@ These are estimates: no model is loaded, and only nvidia-smi is called.
 """
 
 
-@click.command("plan", epilog=EPILOG, short_help="Estimate what fits a card, or what a collection needs.")
+@click.command("plan", epilog=EPILOG, short_help="Estimate what fits a graphics card, or what a collection needs.")
 @click.option("--card", type=click.FloatRange(min=1), metavar="GB", help="Memory of the graphics card.")
-@click.option("--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Answers in parallel.")
+@click.option(
+    "--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Answers written in parallel."
+)
 @click.option("--sentences", type=click.FloatRange(min=1), help="Number of sentences to plan for, such as 100e6.")
 @click.option("--encoder", metavar="MODEL", help="Encoder instead of the configured one.")
 @click.option("--tokens", type=click.FloatRange(min=1), default=30, show_default=True, help="Tokens per sentence.")

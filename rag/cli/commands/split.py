@@ -25,7 +25,7 @@ Examples:
 """
 
 
-@click.command("split", epilog=EPILOG, short_help="Cut a document into parents and children, for Dify.")
+@click.command("split", epilog=EPILOG, short_help="Split a document into parents and children, for Dify.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--format",

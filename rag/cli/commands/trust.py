@@ -20,7 +20,7 @@ Examples:
 """
 
 
-@click.command("trust", epilog=EPILOG, short_help="Allow what a folder's rag.toml asks for.")
+@click.command("trust", epilog=EPILOG, short_help="Trust a folder's rag.toml that names other machines, keys or code.")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[FOLDER]")
 @click.option("--list", "show", is_flag=True, help="List the trusted files.")
 @click.option("--remove", is_flag=True, help="Stop trusting the file.")

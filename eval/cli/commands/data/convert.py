@@ -11,7 +11,14 @@ from eval.cli.options import dataset_argument, dataset_of, json_option, split_op
 FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 
 
-@click.command(name="convert", short_help="Write a dataset in another format.")
+EPILOG = """\b
+Examples:
+  rag-eval convert data/handbook handbook.jsonl --to flag-embedding --negatives 4
+  rag-eval convert data/handbook handbook-sentences --to beir --sentences
+"""
+
+
+@click.command(name="convert", epilog=EPILOG, short_help="Write a dataset in another format.")
 @dataset_argument
 @click.argument("target", metavar="TARGET", required=False, type=click.Path(path_type=Path))
 @click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="Format to write.")
@@ -45,11 +52,6 @@ def command(
     beir and trec write folders, the others one file. Documents, questions and other splits already in a folder are
     kept. Ids survive a round trip through each format; what a format cannot hold is reported.
     With --sentences, a dataset of documents with answers becomes one of sentences, to train rerankers on.
-
-    \b
-    Examples:
-      rag-eval convert data/handbook handbook.jsonl --to flag-embedding --negatives 4
-      rag-eval convert data/handbook handbook-sentences --to beir --sentences
     """
     from eval.datasets import convert
     from eval.datasets.answer_sentences import of_sentences

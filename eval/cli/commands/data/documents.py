@@ -9,8 +9,15 @@ import click
 from eval.cli.options import cache_option, ticker
 from rag.cli.options import Shared, setting, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval documents FOLDER --profile offline --only 'md_*/*' --pipeline base --pipeline place=dense_place:0.2
+"""
 
-@click.command(name="documents", short_help="Ask our questions about real documents with headings, tables and names.")
+
+@click.command(
+    name="documents", epilog=EPILOG, short_help="Measure pipelines on 122 questions about manuals, PDF and Word files."
+)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--pipeline",
@@ -20,12 +27,12 @@ from rag.cli.options import Shared, setting, shared_options
     help="Name and settings of a pipeline, as for 'rag-eval run'; the others are compared with the first.",
 )
 @click.option("--only", multiple=True, metavar="PATTERN", help="Pattern of files to use, e.g. 'md_*/*'; repeatable.")
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-rerank", is_flag=True, help="Do not rerank.")
 @cache_option
 @shared_options
 def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[str, ...], cache: Path | None) -> None:
-    """Ask our questions about the documents in FOLDER, which are not part of the package.
+    """Ask 122 questions that come with the package about the documents in FOLDER, which do not.
 
     Each question has evidence in the text: a sentence that overlaps it is a hit. Files whose text has changed since the
     questions were written are named and left out.

@@ -9,8 +9,14 @@ import click
 
 from rag.cli.options import Shared, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval from-feedback data/feedback --collection handbook
+  rag-eval run data/feedback --pipeline base
+"""
 
-@click.command(name="from-feedback", short_help="Make a dataset from users' feedback on answers.")
+
+@click.command(name="from-feedback", epilog=EPILOG, short_help="Make a dataset from users' feedback on answers.")
 @click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
 @click.option("--file", "source", type=click.Path(path_type=Path), help="Feedback file [the store's].")
 @shared_options
@@ -19,11 +25,6 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
 
     The documents of the cited sentences are the relevant documents, and the collection is the corpus. Questions whose
     answers were marked wrong are written to TARGET/unjudged.txt for you to judge.
-
-    \b
-    Examples:
-      rag-eval from-feedback data/feedback --collection handbook
-      rag-eval run data/feedback --pipeline base
     """
     from eval.datasets import convert
     from eval.datasets.feedback import from_feedback

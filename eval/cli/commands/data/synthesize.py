@@ -14,8 +14,14 @@ from eval.cli.options import MeasuringOptions, measuring, ticker
 from eval.report.table import table
 from rag.cli.options import setting
 
+EPILOG = """\b
+Examples:
+  rag-eval synthesize questions --collection handbook --llm ollama --limit 400
+  rag-eval synthesize questions --dataset data/handbook --llm ollama --check words
+"""
 
-@click.command(name="synthesize", short_help="Generate questions from your own documents.")
+
+@click.command(name="synthesize", epilog=EPILOG, short_help="Generate questions from your own documents.")
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
 @click.option(
     "--dataset",
@@ -64,7 +70,7 @@ from rag.cli.options import setting
     help="How to check that the passage answers the question.",
 )
 @click.option("--no-corpus", is_flag=True, help="beir, trec: write no texts; the judgements refer to the index.")
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
     given: MeasuringOptions,

@@ -10,9 +10,9 @@ COMMANDS = {
     "embedder": "Tune an embedding model on a dataset, and prove the gain.",
     "reranker": "Tune a cross-encoder on a dataset, and prove the gain.",
     "bge-m3": "Tune BGE-M3's dense, sparse and multi-vector heads together.",
-    "sparse": "Tune a sparse encoder (SPLADE), and prove both legs together and it alone.",
-    "documents": "From documents only: questions, negatives, training, proof.",
-    "merge": "Average base and tuned weights, and show what each weight costs.",
+    "sparse": "Tune a sparse encoder (SPLADE) on a dataset, and prove the gain.",
+    "documents": "Write questions about a collection, and tune an embedder on them.",
+    "merge": "Average the weights of base and tuned model, and prove the result.",
 }
 
 EPILOG = """\b

@@ -12,8 +12,13 @@ from eval.cli.options import dataset_argument
 from eval.finetune.bge_m3.options import M3Options
 from rag.cli.options import Shared, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval finetune bge-m3 data/mine --base BAAI/bge-m3 --out tuned --teacher cross_encoder:BAAI/bge-reranker-v2-m3
+"""
 
-@click.command(name="bge-m3", short_help="Tune BGE-M3's dense, sparse and multi-vector heads together.")
+
+@click.command(name="bge-m3", epilog=EPILOG, short_help="Tune BGE-M3's dense, sparse and multi-vector heads together.")
 @dataset_argument
 @click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="Model folder or hub name.")
 @shared_options
@@ -25,10 +30,6 @@ def command(shared: Shared, dataset: str, base: str, options: M3Options, request
     hybrid pipeline. Hybrid, dense and sparse search are scored before and after, and the multi-vector head on the
     hybrid candidates; hybrid search decides. Exit code 4: not significantly better. Your settings are not changed: the
     lines for rag.toml are printed.
-
-    \b
-    Example:
-      rag-eval finetune bge-m3 data/mine --base BAAI/bge-m3 --out tuned --teacher cross_encoder:BAAI/bge-reranker-v2-m3
     """
     from eval.finetune.bge_m3.run import finetune_bge_m3
 

@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from eval.finetune.documents import TunedOnDocuments
 
 
-@click.command(name="documents", short_help="From documents only: questions, negatives, training, proof.")
-@click.option("--base", metavar="MODEL", help="minilm, a model folder or a hub name [the configured model].")
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
+EPILOG = """\b
+Examples:
+  rag-eval finetune documents --collection guide --base minilm --out tuned --limit 400 --llm ollama
+"""
+
+
+@click.command(
+    name="documents", epilog=EPILOG, short_help="Write questions about a collection, and tune an embedder on them."
+)
+@click.option(
+    "--base", metavar="MODEL", help="Model to tune: minilm, a model folder or a hub name [the configured model]."
+)
+@setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp.", metavar="PROVIDER")
 @shared_options
 @options_of(DocumentOptions, without=SPLITS)
 def command(shared: Shared, base: str | None, options: DocumentOptions, request: dict[str, Any]) -> None:
@@ -27,10 +37,6 @@ def command(shared: Shared, base: str | None, options: DocumentOptions, request:
     The configured language model writes questions about passages; those whose passage is found and answers them are
     kept. Train and test share no document. The rest is as for finetune embedder (or bge-m3, for a base with its heads).
     Run the same command again to resume. Exit code 4: not significantly better. Your settings are not changed.
-
-    \b
-    Example:
-      rag-eval finetune documents --collection guide --base minilm --out tuned --limit 400 --llm ollama
     """
     from eval.finetune.documents import finetune_documents
 

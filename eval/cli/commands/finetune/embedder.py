@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from eval.finetune.proof.tuned import TunedModel
 
 
-@click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove the gain.")
+EPILOG = """\b
+Examples:
+  rag-eval finetune embedder data/scifact --base minilm --out tuned --teacher pipeline --merge auto
+  rag-eval finetune embedder data/mine --recipe kanhaoning-embedder --base base --out new --teacher file:t.jsonl
+"""
+
+
+@click.command(name="embedder", epilog=EPILOG, short_help="Tune an embedding model on a dataset, and prove the gain.")
 @dataset_argument
 @base_option
 @shared_options
@@ -27,11 +34,6 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
     held-out training questions, and the best is kept. At the end, tables show the gain on the test questions and the
     loss on other datasets. Exit code 4: not significantly better. Your settings are not changed: the lines for rag.toml
     are printed.
-
-    \b
-    Examples:
-      rag-eval finetune embedder data/scifact --base minilm --out tuned --teacher pipeline --merge auto
-      rag-eval finetune embedder data/mine --recipe kanhaoning-embedder --base base --out new --teacher file:t.jsonl
     """
     from eval.finetune.embedder.run import finetune_embedder
 

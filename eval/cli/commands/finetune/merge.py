@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from eval.finetune.merge.run import Merged
 
 
-@click.command(name="merge", short_help="Average base and tuned weights, and show what each weight costs.")
+EPILOG = """\b
+Examples:
+  rag-eval finetune merge minilm tuned/model data/scifact --out merged --also data/cisi
+"""
+
+
+@click.command(
+    name="merge", epilog=EPILOG, short_help="Average the weights of base and tuned model, and prove the result."
+)
 @click.argument("base", metavar="BASE")
 @click.argument("tuned", metavar="TUNED", type=click.Path(path_type=Path))
 @dataset_argument
@@ -31,10 +39,6 @@ def command(
     the gain at the smallest loss elsewhere is chosen. Use the same DATASET, splits, --dev-share, --dev-by and --seed as
     in the training.
     Exit code 4: not significantly better than BASE. Your settings are not changed: the lines for rag.toml are printed.
-
-    \b
-    Example:
-      rag-eval finetune merge minilm tuned/model data/scifact --out merged --also data/cisi
     """
     from eval.finetune.merge.run import merge_models
 

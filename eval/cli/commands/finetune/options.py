@@ -181,7 +181,9 @@ def _takes_part(kind: type, out: Path) -> bool:
     return True
 
 
-base_option = click.option("--base", metavar="MODEL", help="minilm, a model folder or a hub name.  [required]")
+base_option = click.option(
+    "--base", metavar="MODEL", help="Model to tune: minilm, a model folder or a hub name.  [required]"
+)
 
 
 def _recipe_option(recipes: Mapping[str, Recipe]) -> Callable[[F], F]:

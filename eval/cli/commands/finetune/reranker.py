@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from eval.finetune.reranker.steps import TunedReranker
 
 
-@click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove the gain.")
+EPILOG = """\b
+Examples:
+  rag-eval finetune reranker data/scifact --base minilm --out reranker
+  rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
+  rag-eval finetune reranker data/faq --base minilm --out taught --teacher cross_encoder:big --unlabelled asked.txt
+  rag-eval finetune reranker data/mine --recipe kanhaoning-reranker --base mine --out new --teacher file:t.jsonl
+"""
+
+
+@click.command(name="reranker", epilog=EPILOG, short_help="Tune a cross-encoder on a dataset, and prove the gain.")
 @dataset_argument
 @base_option
 @shared_options
@@ -27,13 +36,6 @@ def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, r
     are compared on held-out training questions, which also decide the reranker's share in the final score. With several
     --teacher, the mean of their scores is used. Exit code 4: not significantly better. Your settings are not changed:
     the lines for rag.toml are printed.
-
-    \b
-    Examples:
-      rag-eval finetune reranker data/scifact --base minilm --out reranker
-      rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
-      rag-eval finetune reranker data/faq --base minilm --out taught --teacher cross_encoder:big --unlabelled asked.txt
-      rag-eval finetune reranker data/mine --recipe kanhaoning-reranker --base mine --out new --teacher file:t.jsonl
     """
     from eval.finetune.reranker.run import finetune_reranker
 

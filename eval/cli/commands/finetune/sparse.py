@@ -12,8 +12,15 @@ from eval.cli.options import dataset_argument
 from eval.finetune.sparse.options import SparseOptions
 from rag.cli.options import Shared, shared_options
 
+EPILOG = """\b
+Examples:
+  rag-eval finetune sparse data/mine --base prithivida/Splade_PP_en_v1 --out tuned --profile offline
+"""
 
-@click.command(name="sparse", short_help="Tune a sparse encoder (SPLADE), and prove both legs together and it alone.")
+
+@click.command(
+    name="sparse", epilog=EPILOG, short_help="Tune a sparse encoder (SPLADE) on a dataset, and prove the gain."
+)
 @dataset_argument
 @click.option(
     "--base", required=True, metavar="MODEL", help="Folder or hub name of a SPLADE model or any masked language model."
@@ -27,10 +34,6 @@ def command(shared: Shared, dataset: str, base: str, options: SparseOptions, req
     training questions, and the best is kept. Hybrid search, which decides, and the sparse leg alone are scored before
     and after; the encoder of the settings does not change. Exit code 4: not significantly better. Your settings are not
     changed: the lines for rag.toml are printed.
-
-    \b
-    Example:
-      rag-eval finetune sparse data/mine --base prithivida/Splade_PP_en_v1 --out tuned --profile offline
     """
     from eval.finetune.sparse.run import finetune_sparse
 

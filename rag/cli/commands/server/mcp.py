@@ -21,7 +21,7 @@ Examples:
 """
 
 
-@click.command("mcp", epilog=EPILOG, short_help="Speak MCP on standard input and output.")
+@click.command("mcp", epilog=EPILOG, short_help="Offer search and answers to MCP programs such as Claude.")
 @click.option("--write", is_flag=True, help="Offer tools that add and delete documents.")
 @click.option(
     "--print-config",

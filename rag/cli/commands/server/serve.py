@@ -20,13 +20,13 @@ Examples:
 """
 
 
-@click.command("serve", epilog=EPILOG, short_help="Serve a page, Dify, OpenAI clients and MCP.")
+@click.command("serve", epilog=EPILOG, short_help="Serve a web page, Dify, OpenAI-compatible clients and MCP.")
 @setting("--host", "serve.host", "Address to listen on.", metavar="ADDRESS")
 @setting("--port", "serve.port", "Port to listen on; 0 chooses a free one.", type=int)
 @click.option(
     "--check",
     type=click.Choice(["dify"]),
-    help="Client whose requests are tried on the running server, with a line per case.",
+    help="Send the requests of this client to the running server, and print a line for each.",
 )
 @click.option(
     "--watch",

@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@click.command("optimize", epilog=EPILOG, short_help="Build the graph that makes large collections fast.")
+@click.command("optimize", epilog=EPILOG, short_help="Build the graph that makes search in large collections fast.")
 @click.option("--force", is_flag=True, help="Build it even for a small collection.")
 @shared_options
 def command(shared: Shared, force: bool) -> None:

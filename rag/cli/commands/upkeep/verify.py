@@ -32,7 +32,7 @@ Exit code: 0 collection and manifest agree (perhaps after the repair), 1 they di
 """
 
 
-@click.command("verify", epilog=EPILOG, short_help="Compare a collection with what was stored, and repair it.")
+@click.command("verify", epilog=EPILOG, short_help="Check that a collection is complete and intact, and repair it.")
 @click.option("--repair", is_flag=True, help="Repair damaged files, remove what is wrong, and read it again.")
 @click.option("--deep", is_flag=True, help="Also compare texts and vectors with their checksums.")
 @shared_options
