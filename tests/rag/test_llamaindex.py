@@ -270,9 +270,11 @@ def test_our_engine_answers_from_a_collection_of_llamaindexs(settings: Settings,
     assert client.retrieve("theirs", [citation["sentence_id"]])
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+def python_blocks(page: Path) -> list[str]:
+    return [rest.partition("```")[0] for rest in page.read_text(encoding="utf-8").split("```python\n")[1:]]
+
+
 def test_the_recipe_of_the_guide_runs_as_written(
-    language: str,
     entry_points: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -281,9 +283,10 @@ def test_the_recipe_of_the_guide_runs_as_written(
     scripted: Any,
 ) -> None:
     """All of it but the first block, which is LlamaIndex's and needs its models."""
-    page = Path(__file__).parents[2] / "docs" / language / "from-llamaindex.md"
-    _, *code = [rest.partition("```")[0] for rest in page.read_text(encoding="utf-8").split("```python\n")[1:]]
+    page, twin = (Path(__file__).parents[2] / "docs" / language / "from-llamaindex.md" for language in ("en", "zh"))
+    _, *code = python_blocks(page)
     assert len(code) == 4
+    assert python_blocks(twin)[1:] == code  # what runs here is the code of both
     for name, value in (("PROFILE", "offline"), ("LLM_PROVIDER", "none"), ("STORE_PATH", str(tmp_path / "store"))):
         monkeypatch.setenv(f"RAG_{name}", value)
     monkeypatch.chdir(tmp_path)

@@ -1,15 +1,21 @@
-"""What torchrun starts twice in a test: an embedder's training, killed or not, then a reranker's.
+"""Two processes under torchrun's agent: an embedder's training, killed, then continued, then a reranker's.
 
-python -m torch.distributed.run ... two_processes.py PLACE OUT KILL_AT: PLACE holds the data and the models.
+python two_processes.py PLACE OUT: PLACE holds the data and the models. The agent is started twice, as by torchrun, but
+its processes are forks of this one: torch and the trainers are imported once, not by each of them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
+
+import sentence_transformers.cross_encoder  # noqa: F401  before the processes are forked
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from eval.finetune.embedder import train as embedder
 from eval.finetune.reranker import train as reranker
@@ -24,7 +30,7 @@ LISTS = RerankerOptions(
 )
 
 
-def main(place: Path, out: Path, kill_at: int) -> None:
+def work(place: Path, out: Path, kill_at: int) -> None:
     if follows():
         take_part(out, {part.KIND: part.take_part for part in (embedder, reranker)})
         return
@@ -56,5 +62,30 @@ def main(place: Path, out: Path, kill_at: int) -> None:
     end(out)
 
 
+def launch(place: Path, out: Path, kill_at: int) -> int:
+    """Run the agent and its two processes, as ``torchrun --standalone --nproc-per-node 2``; return its exit status."""
+    agent = os.fork()
+    if agent:
+        return os.waitstatus_to_exitcode(os.waitpid(agent, 0)[1])
+    status = 1
+    try:
+        shape = {"min_nodes": 1, "max_nodes": 1, "nproc_per_node": 2, "max_restarts": 0, "start_method": "fork"}
+        config = LaunchConfig(**shape, rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id=out.name)
+        elastic_launch(config, work)(place, out, kill_at)
+        status = 0
+    except Exception:  # noqa: BLE001 - whatever it is, this child ends here
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def main(place: Path, out: Path) -> None:
+    killed = launch(place, out, 5)
+    left = sorted(path.name for path in (out / "checkpoints").glob("checkpoint-*"))
+    (out / "killed.json").write_text(json.dumps({"status": killed, "left": left, "model": (out / "model").exists()}))
+    sys.exit(launch(place, out, 0))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
