@@ -9,6 +9,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from indexes.display import Bilingual
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import RagWrightError, SettingsError, SourceError, must_be
@@ -236,4 +237,9 @@ def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) ->
         return None, []
     from indexes.encoders.from_embedding import as_encoder
 
-    return as_encoder(own, settings), [f"the encoder is LlamaIndex's Settings.embed_model ({own.model_name})"]
+    name = own.model_name
+    note = Bilingual(
+        f"the encoder is LlamaIndex's Settings.embed_model ({name})",
+        f"向量模型取自 LlamaIndex 的 Settings.embed_model（{name}）",
+    )
+    return as_encoder(own, settings), [note]

@@ -1,4 +1,4 @@
-"""Make text safe to show or to log: without secrets, and without characters that steer a terminal.
+"""Make text fit to show or to log: no secrets, no characters that steer a terminal, and plurals that are right.
 
 File names, archive members, headings, servers' errors and addresses come from outside. Errors, remarks and findings go
 through ``safe``; a place that shows a single address or name uses ``without_secrets`` or ``one_line``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 HIDDEN = "***"
 # Control characters except tab and line feed, direction marks and overrides, and Unicode's line ends.
@@ -29,7 +30,9 @@ _HEADER = re.compile(
     r"|bearer\s+(?=\S*\d))[^\s'\",;&#]{4,}",
     re.IGNORECASE,
 )
+_ADDRESS_QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#'\"<>]*\?)[^\s#'\"<>;]+", re.IGNORECASE)
 _SERVICE_KEY = re.compile(r"\b(?:sk|pk|hf|gsk|rk|xai)[-_][\w-]{12,}")
+_OF_ONE = {"are": "is", "were": "was", "have": "has", "do": "does"}  # verbs of one thing
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
 _LEAST_KEY = 4  # shortest key, in characters
 _LEAST = 8  # shortest value of a variable, in characters; a shorter one could be a word of the sentence
@@ -71,6 +74,48 @@ def dropped(text: str) -> str:
     return _STEERING.sub("", text)
 
 
+def counted(count: int, noun: str, *, many: str | None = None, of: int | None = None, verb: str = "") -> str:
+    """Return a number with its noun, and perhaps a verb, in the right form.
+
+    >>> counted(1, "document"), counted(1204, "query"), counted(2, "process")
+    ('1 document', '1,204 queries', '2 processes')
+    >>> counted(1, "question", of=3, verb="are"), counted(2, "sentence", verb="have")
+    ('1 of 3 questions is', '2 sentences have')
+
+    Args:
+        many: the plural, if it is not regular.
+        of: the whole that ``count`` is a part of; the noun then follows it.
+        verb: the plural form: "are", "have", "need".
+    """
+    total = count if of is None else of
+    text = f"{count:,} " if of is None else f"{count:,} of {of:,} "
+    text += noun if total == 1 else many or plural_of(noun)
+    return f"{text} {agreed(count, verb)}" if verb else text
+
+
+def agreed(count: int, verb: str) -> str:
+    """Return a verb in the form that agrees with a number.
+
+    >>> agreed(1, "are"), agreed(3, "are"), agreed(1, "need")
+    ('is', 'are', 'needs')
+    """
+    return verb if count != 1 else _OF_ONE.get(verb, f"{verb}s")
+
+
+def plural_of(noun: str) -> str:
+    """Return the regular plural of an English noun.
+
+    >>> plural_of("dev question"), plural_of("copy"), plural_of("day"), plural_of("reading of characters")
+    ('dev questions', 'copies', 'days', 'readings of characters')
+    """
+    noun, of, rest = noun.partition(" of ")
+    if of:
+        return f"{plural_of(noun)}{of}{rest}"
+    if noun.endswith("y") and noun[-2:-1] not in ("a", "e", "o", "u"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
 def without_key(text: str, key: str | None) -> str:
     """Return ``text`` with ``***`` in place of a key, which servers may echo.
 
@@ -94,6 +139,48 @@ def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
     return _SERVICE_KEY.sub(HIDDEN, text)
+
+
+class Bilingual(str):
+    """A sentence for people in English, with the same in Chinese as ``zh``.
+
+    >>> note = Bilingual("nothing was found", "没有找到")
+    >>> note, text_in(note, "zh"), text_in("no Chinese", "zh")
+    ('nothing was found', '没有找到', 'no Chinese')
+    """
+
+    zh: str
+
+    def __new__(cls, english: str, chinese: str) -> Bilingual:
+        """Make the English text, and keep the Chinese one beside it."""
+        made = super().__new__(cls, english)
+        made.zh = chinese
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override] # for copies and other processes
+        return str(self), self.zh
+
+
+def text_in(sentence: str, language: str) -> str:
+    """Return a sentence in a language, "en" or "zh"; one that is not ``Bilingual`` as it is."""
+    return sentence.zh if language == "zh" and isinstance(sentence, Bilingual) else str(sentence)
+
+
+def for_records(value: Any) -> Any:
+    """Return plain data as it may be kept in a file: addresses without logins and queries, which may hold keys.
+
+    The same data gives the same result on every machine, so that records can be compared; what was masked stays so.
+
+    >>> for_records({"llm": {"base_url": "https://me:word@host/v1?sig=abc", "model": "qwen"}})
+    {'llm': {'base_url': 'https://***@host/v1?***', 'model': 'qwen'}}
+    """
+    if isinstance(value, str):
+        return _ADDRESS_QUERY.sub(rf"\1{HIDDEN}", without_secrets(value, {}))
+    if isinstance(value, Mapping):
+        return {key: for_records(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [for_records(part) for part in value]
+    return value
 
 
 def _secret_values(environ: Mapping[str, str]) -> list[str]:

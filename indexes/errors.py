@@ -108,6 +108,10 @@ class StoreError(RagWrightError):
     """The vector store rejected a call, cannot be reached, or has unexpected content."""
 
 
+class FilterError(StoreError):
+    """A filter has an operator or a value that the store cannot compare: the request is wrong, not the store."""
+
+
 class StoreUnreachableError(StoreError):
     """A Qdrant server did not answer."""
 

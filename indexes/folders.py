@@ -42,6 +42,22 @@ def user_folder(
     return home / found.relative_to(Path.home()) if found.is_relative_to(Path.home()) else found
 
 
+def passed_over(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return a sentence if XDG_DATA_HOME names another data folder than the one in use; None if it does not.
+
+    >>> passed_over({"HOME": "/home/nobody", "XDG_DATA_HOME": "/data"}) is None  # nothing lies in the old folder
+    True
+    """
+    named, used = environ.get("XDG_DATA_HOME"), user_folder("data", environ)
+    wanted = Path(named).expanduser() / NAME if named else used
+    if wanted == used:
+        return None
+    return (
+        f"XDG_DATA_HOME = '{named}' is not used, since '{used}' exists from before; to use it, move that folder to "
+        f"'{wanted}', or set store.path"
+    )
+
+
 def below_home(folder: Path) -> Path:
     """Return a folder with "~" for the home folder, as shown in settings."""
     return Path("~") / folder.relative_to(Path.home()) if folder.is_relative_to(Path.home()) else folder

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from indexes.display import counted
 from indexes.encoders import as_embedding, build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import FingerprintMismatchError, SettingsError, StoreError, must_be
@@ -191,7 +192,7 @@ class Index:
         def begins(sentences: int) -> None:
             if progress is not None:
                 done, added = len(report.files), report.sentences_added
-                current = f"the graph of {sentences:,} sentences"
+                current = f"the graph of {counted(sentences, 'sentence')}"
                 progress(Progress(done, done, added, current, report.seconds, files=report.files))
 
         found = upkeep.optimize_if_due(self.store, self.settings.store, begins)
@@ -378,7 +379,7 @@ class Index:
 
     def __repr__(self) -> str:
         recorded = self.store.fingerprint() or {"model": "model of its owner"}
-        return f"Index({self.name!r}, {self.count} sentences, {recorded['model']})"
+        return f"Index({self.name!r}, {counted(self.count, 'sentence')}, {recorded['model']})"
 
     def close(self) -> None:
         """Flush and close the collection; another process may then open it."""

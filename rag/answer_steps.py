@@ -11,6 +11,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
+from indexes.display import Bilingual, agreed, text_in
 from indexes.errors import LLMError, must_be
 from indexes.nodes.record import WINDOW_KEYS, link
 from indexes.store.filters import check_filters
@@ -55,12 +56,30 @@ if TYPE_CHECKING:
 Reply = TypeVar("Reply")  # an answer with its metadata, ours or LlamaIndex's
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
-MOSTLY_UNFOUNDED = (
-    "most of what the model wrote failed the check, so the answer is the documents' own sentences instead"
+MOSTLY_UNFOUNDED = Bilingual(
+    "most of what the model wrote failed the check, so the answer is the documents' own sentences instead",
+    "模型所写的大部分内容没有通过核查，因此改用文档原句作答",
 )
-UNFOUNDED = (
-    "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
+UNFOUNDED = Bilingual(
+    "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead",
+    "模型所写的句子都没有段落支持，因此改用文档原句作答",
 )
+OVERRULED = Bilingual(
+    "the model said that the message needs no documents, but they hold its words, so they are searched",
+    "模型认为这条消息不需要文档，但文档里有其中的词，因此检索了文档",
+)
+BY_MODE = Bilingual(
+    "answered without the documents because answer.response_mode = generation",
+    "没有查阅文档直接回答，因为 answer.response_mode = generation",
+)
+ONLY_MARK = Bilingual(
+    "the LLM wrote only a mark, so the answer is the documents' own sentences",
+    "语言模型只写了引用标记，因此以下是文档原句",
+)
+WROTE_NOTHING = Bilingual(
+    "the LLM wrote nothing, so the answer is the documents' own sentences", "语言模型什么也没写，因此以下是文档原句"
+)
+NOT_ABOUT = Bilingual("the passages found are not about what is asked", "找到的段落与所问的内容无关")
 MESSAGE_TOKENS = 8  # upper estimate of what a chat template adds to a message
 
 
@@ -126,14 +145,16 @@ class AnswerSteps(Generic[Reply]):
                 result = await self.retriever.search_by(way, asked, filters, trace=trace)
                 passages = await way.compute(self._passages, result)
                 if await way.compute(self.floor.confidence, question, passages) >= OVERRULE:
-                    trace.note(
-                        "the model said that the message needs no documents, but they hold its words, so they are "
-                        "searched",
-                        "routed",
-                    )
+                    trace.note(OVERRULED, "routed")
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
-                trace.note(f"answered without the documents because {routing.reason}", "routed")
+                why = text_in(routing.reason, "zh")
+                trace.note(
+                    Bilingual(
+                        f"answered without the documents because {routing.reason}", f"没有查阅文档直接回答，因为{why}"
+                    ),
+                    "routed",
+                )
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
         result = result or await self.retriever.search_by(way, asked, filters, trace=trace)
@@ -146,9 +167,12 @@ class AnswerSteps(Generic[Reply]):
         prepared.cosines = {one.id: one.dense_score for one in result.candidates if one.dense_score is not None}
         prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):
+            source, order = short_source(passage.source), short(order)
             trace.note(
-                f"{short_source(passage.source)} holds an order to a language model, '{short(order)}'; it is not used "
-                "as evidence",
+                Bilingual(
+                    f"{source} holds an order to a language model, '{order}'; it is not used as evidence",
+                    f"{source} 中有写给语言模型的指令“{order}”，不作为依据",
+                ),
                 "orders",
             )
         best = max((candidate.confidence for candidate in result.candidates), default=None)
@@ -161,7 +185,7 @@ class AnswerSteps(Generic[Reply]):
             prepared.decision = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
         elif answer.response_mode == "generation" and self.has_llm:
-            trace.note("answered without the documents because answer.response_mode = generation", "routed")
+            trace.note(BY_MODE, "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
         elif (reason := self._why_extractive(prepared.language)) is not None:
             trace.note(reason, "language" if self.has_llm else "no_llm")
@@ -171,7 +195,7 @@ class AnswerSteps(Generic[Reply]):
                 with trace.stage("prompt"):
                     self._build_prompt(prepared)
             except LLMError as error:  # it could not be loaded
-                trace.note(f"the answer is the documents' own sentences, since {error}", "llm_failed")
+                trace.note(_since(error), "llm_failed")
                 prepared.decision = "extractive"
         return prepared
 
@@ -183,13 +207,18 @@ class AnswerSteps(Generic[Reply]):
     def _why_extractive(self, language: Language) -> str | None:
         llm = self.settings.llm
         if not self.has_llm:
-            return f"{why_no_llm(llm)}, so the answer is the documents' own sentences"
+            why = why_no_llm(llm)
+            return Bilingual(
+                f"{why}, so the answer is the documents' own sentences", f"{text_in(why, 'zh')}，因此以下是文档原句"
+            )
         if language not in llm.languages:
-            names = {"en": "English", "zh": "Chinese"}
+            names, chinese = {"en": "English", "zh": "Chinese"}, {"en": "英文", "zh": "中文"}
             reads = " and ".join(names.get(code, code) for code in llm.languages)
-            return (
+            reads_zh = "和".join(chinese.get(code, code) for code in llm.languages)
+            return Bilingual(
                 f"the model {llm.model} reads only {reads}, so this {names[language]} question is answered with the "
-                "documents' own sentences"
+                "documents' own sentences",
+                f"模型 {llm.model} 只能读{reads_zh}，因此这个{chinese[language]}问题用文档原句作答",
             )
         return None
 
@@ -268,10 +297,9 @@ class AnswerSteps(Generic[Reply]):
         empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
             trace.llm = {**trace.llm, "failure": type(failure).__name__}
-            trace.note(f"the answer is the documents' own sentences, since {failure}", "llm_failed")
+            trace.note(_since(failure), "llm_failed")
         elif prepared.messages is not None and empty:
-            wrote = "only a mark" if text.strip() else "nothing"
-            trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences", "llm_failed")
+            trace.note(ONLY_MARK if text.strip() else WROTE_NOTHING, "llm_failed")
         if prepared.decision == "not_found" or (not empty and says_not_found(text, prepared.language)):
             return self._not_found(prepared)
         if prepared.decision == "extractive" or failure is not None or empty:
@@ -284,7 +312,11 @@ class AnswerSteps(Generic[Reply]):
         if cited.removed:
             removed = ", ".join(cited.removed)
             trace.note(
-                f"the model cited {removed}, but there is no such passage; removed from the answer", "citation_removed"
+                Bilingual(
+                    f"the model cited {removed}, but there is no such passage; removed from the answer",
+                    f"模型引用了 {removed}，但没有这样的段落；已从回答中去掉",
+                ),
+                "citation_removed",
             )
         for note in notes_of(cited):
             trace.note(note, "unsupported")
@@ -294,7 +326,13 @@ class AnswerSteps(Generic[Reply]):
             trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED, "unsupported")
             return self._extracted(prepared, rejected=cited)
         if failed and mode == "drop":
-            trace.note(f"{len(failed)} of them were left out of the answer", "unsupported")
+            left = len(failed)
+            trace.note(
+                Bilingual(
+                    f"{left} of them {agreed(left, 'were')} left out of the answer", f"其中 {left} 句没有写进回答"
+                ),
+                "unsupported",
+            )
         return self._response(prepared, "answered", cited)
 
     def _not_found(self, prepared: PreparedAnswer) -> Reply:
@@ -317,7 +355,7 @@ class AnswerSteps(Generic[Reply]):
             )
             cited = self._extract(prepared) if speaks else CitedAnswer(text="")
         if not speaks:
-            prepared.trace.note("the passages found are not about what is asked", "not_found")
+            prepared.trace.note(NOT_ABOUT, "not_found")
             return self._not_found(prepared)
         more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
         return self._response(prepared, "extractive", cited, **more)
@@ -348,6 +386,13 @@ class AnswerSteps(Generic[Reply]):
                 **metadata,
             },
         )
+
+
+def _since(error: LLMError) -> Bilingual:
+    """Return the note of an answer without the model, which failed."""
+    return Bilingual(
+        f"the answer is the documents' own sentences, since {error}", f"语言模型未能作答，以下是文档原句（{error}）"
+    )
 
 
 def _cosine(prepared: PreparedAnswer) -> float | None:

@@ -15,6 +15,7 @@ from llama_index.core.vector_stores import MetadataFilters
 from pydantic import ValidationError
 
 from indexes import Index
+from indexes.display import Bilingual
 from indexes.errors import SettingsError, must_be
 from indexes.settings.sections import IndexSettings
 from indexes.store.filters import check_filters
@@ -222,7 +223,11 @@ def _users_llm(settings: Settings) -> tuple[LLM | None, str | None]:
     llm = None if "llm" in settings.model_fields_set else LlamaIndexSettings._llm
     if llm is None:
         return None, None
-    return llm, f"the language model is LlamaIndex's Settings.llm ({llm.metadata.model_name})"
+    name = llm.metadata.model_name
+    return llm, Bilingual(
+        f"the language model is LlamaIndex's Settings.llm ({name})",
+        f"语言模型取自 LlamaIndex 的 Settings.llm（{name}）",
+    )
 
 
 def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any]) -> Settings:

@@ -16,6 +16,7 @@ from llama_index.core.chat_engine.types import (
 from llama_index.core.llms import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 
+from indexes.display import Bilingual, text_in
 from indexes.errors import must_be
 from rag.answer.language import detect_language
 from rag.answer.prompt.follow_up import joined
@@ -25,6 +26,7 @@ from rag.llms import explain_llm_error
 from rag.ways import BLOCKING, Way, run_now
 
 TOGETHER = "it was searched together with the previous question"
+TOGETHER_ZH = "因此与上一个问题一起检索"
 
 
 class RagChatEngine(BaseChatEngine):
@@ -108,15 +110,22 @@ class RagChatEngine(BaseChatEngine):
         if not self.engine.steps.has_llm or language not in settings.languages:
             # Without a model that reads the language, searching with the previous question keeps the topic.
             both = joined(before, message)
-            return both, None if both is None else f"no LLM can condense this follow-up, so {TOGETHER}"
+            return both, None if both is None else Bilingual(
+                f"no LLM can condense this follow-up, so {TOGETHER}", f"没有语言模型改写这个追问，{TOGETHER_ZH}"
+            )
         try:
             llm = cast(LLM, await way.compute(lambda: self.engine.llm))
             reply = await way.chat(llm, condense_messages(history, message, language))
         except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the question is searched as asked
-            return None, f"the follow-up was searched as asked because {explain_llm_error(error, settings)}"
+            why = explain_llm_error(error, settings)
+            return None, Bilingual(
+                f"the follow-up was searched as asked because {why}", f"追问没有改写，按原样检索，原因：{why}"
+            )
         condensed = (reply.message.content or "").strip().strip('"“”')
         if condensed in ("", message.strip()) and (both := joined(before, message)) is not None:
-            return both, f"the model did not rewrite this follow-up, so {TOGETHER}"
+            return both, Bilingual(
+                f"the model did not rewrite this follow-up, so {TOGETHER}", f"语言模型没有改写这个追问，{TOGETHER_ZH}"
+            )
         return condensed or None, None
 
     def _turn(self, message: str, note: str | None) -> Callable[[Response], None]:
@@ -130,6 +139,7 @@ class RagChatEngine(BaseChatEngine):
     @staticmethod
     def _noted(response: Response, note: str | None) -> Response:
         if note and response.metadata is not None:
+            note = text_in(note, response.metadata["trace"].get("language", ""))
             response.metadata["notes"] = [*response.metadata["notes"], note]
             response.metadata["note_kinds"] = [*response.metadata["note_kinds"], "follow_up"]
             for key in ("notes", "note_kinds"):

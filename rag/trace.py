@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from indexes.display import text_in
 from indexes.plain import Plain, plain
 
 # A fixed word for each kind of note: programs compare the word, people read the note.
@@ -83,7 +84,7 @@ class Trace:
         candidates: in final order; made at first access.
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
-        notes: a sentence on everything that did not go as configured.
+        notes: a sentence on everything that did not go as configured, in the question's language.
         note_kinds: the fixed word of each note, in the same order.
         llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms as far as the server reports them;
             failure: the kind of its error, if it failed.
@@ -122,7 +123,8 @@ class Trace:
             self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3)
 
     def note(self, sentence: str, kind: NoteKind = "other") -> None:
-        """Add a note; the same note is kept once."""
+        """Add a note in the question's language, if it is ``Bilingual``; the same note is kept once."""
+        sentence = text_in(sentence, self.language)
         if sentence not in self.notes:
             self.notes.append(sentence)
             self.note_kinds.append(kind)

@@ -210,3 +210,35 @@ def test_each_public_function_and_class_has_a_docstring(folder: str) -> None:
 def test_the_share_of_docstrings_with_examples_does_not_fall(room: str) -> None:
     docstrings = public(ROOT / room).values()
     assert sum(">>> " in docstring for docstring in docstrings) >= WITH_EXAMPLES[room] * len(docstrings)
+
+
+# A count before a noun in an f-string, such as {files} files: of one file it would read "1 files".
+COUNT = re.compile(
+    r"\{(?![^{}]*\bcounted\()([^{}]*)\} "
+    r"(?:documents|files|sentences|passages|questions|pairs|rows|collections|records|nodes)\b"
+)
+NOT_COUNTS = {  # limits and settings, which are never 1, and the pattern of a prompt
+    "MAX_FILES",
+    "count",
+    "depth",
+    "documents:.1f",
+    "full",
+    "last - first + 1",
+    "len(found)",
+    "len(members)",
+    "len(rows) if isinstance(rows, list) else 'no'",
+    "settings.store.hnsw_from:,",
+    "total",
+}
+
+
+def test_counts_are_written_by_one_helper() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for floor in FLOORS
+        for path in (ROOT / floor).rglob("*.py")
+        if "bench" not in path.parts
+        for match in COUNT.finditer(path.read_text(encoding="utf-8"))
+        if match[1] not in NOT_COUNTS
+    ]
+    assert not found, "write it with indexes.display.counted"

@@ -19,6 +19,7 @@ from eval.datasets.rows import KeptRows
 from eval.gold import contains
 from eval.measure.finder import parallel_of
 from eval.ticks import Tick, side_by_side
+from indexes.display import counted
 from indexes.errors import LLMError, SourceError
 
 DEFAULTS = {
@@ -121,7 +122,10 @@ def cut_documents(dataset: Dataset, most: int) -> Dataset:
     relevant = [d for d in judged if any(d in dataset.relevant(q) for q in dataset.queries)]
     order = dict.fromkeys([*relevant, *judged, *dataset.corpus])
     kept = set(list(order)[: max(most, len(relevant))])
-    note = f"{len(kept)} of {len(dataset.corpus)} documents are indexed, those judged for the questions first"
+    note = (
+        f"{counted(len(kept), 'document', of=len(dataset.corpus), verb='are')} "
+        "indexed, those judged for the questions first"
+    )
     return replace(
         dataset,
         corpus={name: passage for name, passage in dataset.corpus.items() if name in kept},

@@ -20,6 +20,7 @@ from eval.gold import contains
 from eval.measure.finder import parallel_of
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, side_by_side, ticking
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 
 Mode = Literal["noise", "none", "false"]
@@ -143,10 +144,13 @@ def measure(
         scores.mean["fooled"] = float(np.mean(fooled))
     if len(documents) < len(dataset.queries):
         scores.notes.append(
-            f"{len(documents)} of {len(dataset.queries)} questions have documents for '{condition.name}'"
+            f"{counted(len(documents), 'question', of=len(dataset.queries), verb='have')} "
+            f"documents for '{condition.name}'"
         )
     if condition.mode == "noise" and (noisier := _noisier(dataset, condition, documents)):
-        scores.notes.append(f"{noisier} questions have too few relevant documents, and so a larger share of noise")
+        scores.notes.append(
+            f"{counted(noisier, 'question', verb='have')} too few relevant documents, and so a larger share of noise"
+        )
     return scores
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.gold import Gold, contains, tokens
 from eval.measure.runs import Run
+from indexes.display import counted
 from indexes.errors import SourceError
 from indexes.plain import Plain
 
@@ -109,7 +110,9 @@ def score_answers(run: Run, dataset: Dataset) -> AnswerScores:
             )
         )
     notes = (
-        [] if len(rows) == len(dataset.queries) else [f"{len(rows)} of {len(dataset.queries)} questions were answered"]
+        []
+        if len(rows) == len(dataset.queries)
+        else [f"{counted(len(rows), 'question', of=len(dataset.queries), verb='were')} answered"]
     )
     if not any(answer.exact is not None for answer in answers):
         notes.append("the dataset has no gold answers, so there are no string measures")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import words
 from rag.cli.progress import LINES_EVERY, span
@@ -247,7 +248,7 @@ def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
     if limit is None or limit >= len(dataset.queries):
         return dataset
     cut = subset(dataset, list(dataset.queries)[:limit])
-    cut.notes.append(f"only the first {limit} of {len(dataset.queries)} queries were asked")
+    cut.notes.append(f"only the first {counted(limit, 'query', of=len(dataset.queries), verb='were')} asked")
     return cut
 
 

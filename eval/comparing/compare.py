@@ -19,6 +19,7 @@ from eval.comparing.mean_of_seeds import Repeats, mean_values, repeats_note
 from eval.comparing.significance import SEED, Paired, holm, p_sign, paired
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score, shown
 from eval.measure.runs import Run
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 from indexes.plain import Plain
 
@@ -274,12 +275,12 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
         worst = f"at worst {max(0.0, -numbers.low):.4f} lower, within the margin of {limit:.4f} ({margin:.1%})"
         return Verdict(new.name, old.name, "no worse", f"no worse: {what}{cost}; {worst}", time)
     if numbers.wins + numbers.losses == 0:
-        reason = f"all {numbers.queries} queries score the same"
+        reason = f"all {counted(numbers.queries, 'query', verb='score')} the same"
     elif numbers.needed is None:
         reason = "the mean difference is 0"
     elif numbers.needed <= numbers.queries:
         reason = "it does not survive correction for the number of comparisons, or rests on few queries"
     else:
-        reason = f"about {numbers.needed:,} queries are needed to show a difference of this size"
-    sentence = f"no evidence with these {numbers.queries} queries: {what}{cost}; {reason}"
+        reason = f"about {counted(numbers.needed, 'query', verb='are')} needed to show a difference of this size"
+    sentence = f"no evidence with these {counted(numbers.queries, 'query')}: {what}{cost}; {reason}"
     return Verdict(new.name, old.name, "no evidence", sentence, time)

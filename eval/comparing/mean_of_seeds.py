@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from eval.measure.runs import Run
+from indexes.display import counted
 from indexes.errors import SettingsError
 
 PerQuery = dict[str, dict[str, float]]  # measure -> query -> value
@@ -32,7 +33,9 @@ class Repeats:
 
     def __post_init__(self) -> None:
         if len(self.runs) < 2:
-            raise SettingsError(f"{self.name!r} is a mean of {len(self.runs)} runs", remedy="name two or more")
+            raise SettingsError(
+                f"{self.name!r} is a mean of {counted(len(self.runs), 'run')}", remedy="name two or more"
+            )
 
 
 def mean_values(members: Sequence[PerQuery]) -> PerQuery:
@@ -61,6 +64,7 @@ def repeats_note(name: str, measure: str, means: Sequence[float]) -> str:
     """
     values = ", ".join(f"{value:.4f}" for value in means)
     return (
-        f"{name} is the mean of {len(means)} runs ({measure} {values}; standard deviation {stdev(means):.4f}); "
+        f"{name} is the mean of {counted(len(means), 'run')} ({measure} {values}; "
+        f"standard deviation {stdev(means):.4f}); "
         "intervals and p values are over queries, and do not include the spread of the runs"
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from eval.datasets.dataset import CorpusPassage, Dataset, passage_id
 from eval.gold import contains
+from indexes.display import agreed, counted
 from indexes.errors import SourceError
 from indexes.text.sentences import split_sentences
 
@@ -61,7 +62,14 @@ def of_sentences(dataset: Dataset) -> Dataset:
             remedy="give the questions of queries.jsonl their 'answers'",
         )
     dropped = len(dataset.queries) - len(qrels)
-    notes = [f"{dropped} questions have no sentence with an answer and are left out"] if dropped else []
+    notes = (
+        [
+            f"{counted(dropped, 'question', verb='have')} no sentence with an "
+            f"answer and {agreed(dropped, 'are')} left out"
+        ]
+        if dropped
+        else []
+    )
     return replace(
         dataset,
         corpus=corpus,

@@ -7,6 +7,7 @@ from typing import Any
 
 from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.rows import BadRows, json_rows, lines, text_field, whole_number, write_jsonl
+from indexes.display import counted
 from indexes.errors import SourceError
 
 SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
@@ -56,7 +57,8 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
     ]
     if bad:
         raise SourceError(
-            f"{len(bad)} ids contain tabs, line ends or outer blanks, which qrels cannot hold (the first: {bad[0]!r})",
+            f"{counted(len(bad), 'id', verb='contain')} tabs, line ends or outer blanks, "
+            f"which qrels cannot hold (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
     judgements = (f"{q}\t{d}\t{value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())
@@ -85,7 +87,7 @@ def write_together(dataset: Dataset, folder: Path, target: Path, qrels: str, *, 
         old = {str(row.get("_id")): row for _, row in json_rows(file, BadRows())} if file.is_file() else {}
         if (other := [name for name in rows if name in old and _other_text(old[name], rows[name])]) and not overwrite:
             raise SourceError(
-                f"{len(other)} ids in {file} have other texts (the first: {other[0]!r})",
+                f"{counted(len(other), 'id')} in {file} have other texts (the first: {other[0]!r})",
                 remedy="write to another folder, or add --overwrite",
             )
         files[file] = old | rows

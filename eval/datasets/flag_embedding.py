@@ -11,6 +11,7 @@ from eval.datasets.dataset import Dataset
 from eval.datasets.lists import ListReader, lost, require_texts
 from eval.datasets.questions import relevant_by_wording, wording
 from eval.datasets.rows import json_rows, text_list, write_jsonl
+from indexes.display import counted
 from indexes.errors import SourceError
 
 OURS = ("pos", "neg", "pos_ids", "neg_ids", "pos_judgements", "neg_judgements")
@@ -100,11 +101,15 @@ def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) ->
     write_jsonl(path, rows)
     notes = lost(dataset, used)
     if drawn:
-        notes.append(f"{drawn} negatives were drawn at random among unjudged documents (seed {seed})")
+        notes.append(
+            f"{counted(drawn, 'negative', verb='were')} drawn at random among unjudged documents (seed {seed})"
+        )
     if without:
-        notes.append(f"{without} queries have no positive: remove them before training with FlagEmbedding")
+        notes.append(
+            f"{counted(without, 'query', verb='have')} no positive: remove them before training with FlagEmbedding"
+        )
     if poor:
-        notes.append(f"{poor} queries have no negative, which FlagEmbedding cannot train on")
+        notes.append(f"{counted(poor, 'query', verb='have')} no negative, which FlagEmbedding cannot train on")
     if dataset.candidates:
         notes.append("the order of the candidates is left out: FlagEmbedding has no field for it")
     return notes

@@ -11,6 +11,7 @@ from typing import Any
 
 from eval.datasets.dataset import CorpusPassage, Dataset, text_id
 from eval.datasets.rows import BadRows, text_field, whole_number
+from indexes.display import agreed, counted
 from indexes.errors import SourceError
 
 
@@ -73,7 +74,10 @@ def lost(dataset: Dataset, used: set[str]) -> list[str]:
     notes = []
     left = len(dataset.corpus) - len(used & dataset.corpus.keys())
     if left:
-        notes.append(f"{left} of {len(dataset.corpus)} documents are judged for no query and are left out")
+        notes.append(
+            f"{counted(left, 'document', of=len(dataset.corpus), verb='are')} judged "
+            f"for no query and {agreed(left, 'are')} left out"
+        )
     if any(dataset.corpus[i].title for i in used if i in dataset.corpus):
         notes.append("titles are written before their texts: the format has no field for them")
     return notes

@@ -12,6 +12,7 @@ from typing import Any
 from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.lists import missing_text, require_texts
 from eval.datasets.rows import bad_rows, read_text
+from indexes.display import agreed, counted
 from indexes.errors import SourceError
 
 KEYS = ("queries", "corpus", "relevant_docs")
@@ -58,7 +59,9 @@ def read(path: Path, split: str = "test") -> Dataset:
     if bad:
         raise SourceError(f"{path} has {bad_rows(bad)}", remedy="correct or remove these entries")
     if unjudged:
-        found.notes.append(f"{unjudged} queries have no relevant_docs and are left out")
+        found.notes.append(
+            f"{counted(unjudged, 'query', verb='have')} no relevant_docs and {agreed(unjudged, 'are')} left out"
+        )
     found.extra = {q: fields for q, fields in (content.get("query_fields") or {}).items() if q in queries}
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.datasets.lists import ListReader, lost, require_texts
 from eval.datasets.rows import json_rows, text_list, write_jsonl
+from indexes.display import agreed, counted
 
 OURS = (
     "positive",
@@ -57,7 +58,9 @@ def read(path: Path, split: str = "test") -> Dataset:
         repeated += len(listed) - len(reader.dataset.candidates[query])
     reader.bad.raise_if_any()
     if repeated:
-        reader.dataset.notes.append(f"{repeated} texts occur twice in a list and count once")
+        reader.dataset.notes.append(
+            f"{counted(repeated, 'text', verb='occur')} twice in a list and {agreed(repeated, 'count')} once"
+        )
     return reader.dataset
 
 

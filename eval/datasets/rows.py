@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from indexes.display import counted
 from indexes.errors import SourceError
 
 MAX_SHOWN = 20  # bad rows named in one error
@@ -49,7 +50,7 @@ def bad_rows(bad: list[str]) -> str:
     '2 bad rows (line 3: no text; line 9: no id)'
     """
     more = f"; and {len(bad) - MAX_SHOWN} more" if len(bad) > MAX_SHOWN else ""
-    return f"{len(bad)} bad row{'s' if len(bad) > 1 else ''} ({'; '.join(bad[:MAX_SHOWN])}{more})"
+    return f"{counted(len(bad), 'bad row')} ({'; '.join(bad[:MAX_SHOWN])}{more})"
 
 
 def read_text(path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.datasets.rows import BadRows, json_rows
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 
 SPLITS = ("train", "dev", "test")
@@ -103,7 +104,8 @@ def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | 
     for split, found in named.items():
         if len(found) > 1:
             raise SourceError(
-                f"{folder} has {len(found)} files for the split {split!r}: {', '.join(file.name for file in found)}",
+                f"{folder} has {counted(len(found), 'file')} for the split {split!r}: "
+                f"{', '.join(file.name for file in found)}",
                 remedy=f"name the one you mean: --{split} {found[0]}",
             )
     return SplitFiles(str(place), {split: found[0] for split, found in named.items()}, tuple(aside))

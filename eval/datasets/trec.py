@@ -12,6 +12,7 @@ from typing import Any
 from eval.datasets import beir
 from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.rows import BadRows, lines, whole_number
+from indexes.display import counted
 from indexes.errors import SourceError
 
 
@@ -60,7 +61,7 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
     bad = sorted(i for i in ids if not i or len(i.split()) != 1 or i.split()[0] != i)
     if bad:
         raise SourceError(
-            f"{len(bad)} ids contain white space, which TREC does not allow (the first: {bad[0]!r})",
+            f"{counted(len(bad), 'id', verb='contain')} white space, which TREC does not allow (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
     judgements = (f"{q} 0 {d} {value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())

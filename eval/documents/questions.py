@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llama_index.core.schema import Document
 
+from indexes.display import counted
 from indexes.errors import SourceError
 from indexes.text.characters import is_han
 
@@ -70,8 +71,9 @@ def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[
 
     wanted = [file for file in dict.fromkeys(question.file for question in questions) if (folder / file).is_file()]
     if not wanted:
+        files = counted(len({q.file for q in questions}), "file")
         raise SourceError(
-            f"{folder} has none of the {len({q.file for q in questions})} files that the questions are about",
+            f"{folder} has none of the {files} that the questions are about",
             remedy="name the folder with the documents of eval/documents/questions.jsonl",
         )
     return {file: read_file(folder / file, doc_id=file)[0] for file in wanted}

@@ -17,6 +17,7 @@ from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.training.options import merge_option, option, soup_option
 from eval.finetune.training.request import Request, base_folder
 from eval.finetune.training.run_folder import RunFolder
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -168,12 +169,13 @@ def finetune_documents(
             "base_weights": weights_digest(folder),
             "questions": wanted.values(),
         },
+        {"questions": QuestionOptions().values()},
     ) as run:
         dataset = run.path / "questions"
         made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, given))
         train, test = (made["splits"].get(split, 0) for split in ("train", "test"))
         if given.say is not None:
-            given.say(f"{made['questions']} questions: {train} train, {test} test")
+            given.say(f"{counted(made['questions'], 'question')}: {train} train, {test} test")
         shared: dict[str, Any] = {**request, "out": run.path / "tuned"}
         tuned: TunedModel
         if heads:
@@ -231,7 +233,7 @@ def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions
             dropped = ", ".join(f"{reason} {number}" for reason, number in report.dropped.items()) or "none"
             raise SourceError(
                 f"{f'only {count}' if count else 'no'} questions are left for {split}, and at least {least} are needed "
-                f"({report.questions} from {report.asked + report.resumed} passages, dropped: {dropped})",
+                f"({report.questions} from {counted(report.asked + report.resumed, 'passage')}, dropped: {dropped})",
                 remedy=_remedy(report),
             )
     return report.as_dict()

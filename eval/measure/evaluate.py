@@ -13,6 +13,7 @@ from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
 from eval.ticks import Tick, side_by_side
+from indexes.display import counted
 from indexes.errors import SourceError
 
 
@@ -97,14 +98,15 @@ def run_pipeline(
     )
     if find.parallel > 1:
         run.notes.append(
-            f"up to {find.parallel} questions were asked concurrently (llm.parallel, rerank.parallel, "
+            f"up to {counted(find.parallel, 'question', verb='were')} asked "
+            "concurrently (llm.parallel, rerank.parallel, "
             "encoder.parallel), so their milliseconds include waiting for each other"
         )
     if before is not None:
         before(run)
 
     if find.together > 1:
-        run.notes.append(f"encode times are equal shares of batches of up to {find.together} questions")
+        run.notes.append(f"encode times are equal shares of batches of up to {counted(find.together, 'question')}")
     for (query, text), found in _answers_of(find, list(dataset.queries.items()), progress):
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from eval.datasets.dataset import Dataset
 from eval.measure.cache import cache_encoder, cache_folder
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult, name_of, notes_of_questions
+from indexes.display import counted
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SourceError
@@ -39,7 +40,8 @@ class DenseFinder(Finder):
         self.notes = ["exact search over whole documents, one vector per document"]
         if encoded.truncated:
             self.notes.append(
-                f"{len(encoded.truncated)} of {len(self._ids)} documents exceed the embedder's input and are cut"
+                f"{counted(len(encoded.truncated), 'document', of=len(self._ids), verb='exceed')} "
+                "the embedder's input and are cut"
             )
         self.notes += notes_of_questions(self._encoder)
         self.notes.append("encode times are from each question's first encoding, not from the cache")
@@ -68,13 +70,14 @@ class RerankFinder(Finder):
         missing = sorted({d for listed in self._lists.values() for d in listed if d not in dataset.corpus})
         if missing:
             raise SourceError(
-                f"{len(missing)} documents to rerank have no text (the first: {missing[0]!r})",
+                f"{counted(len(missing), 'document')} to rerank have no text (the first: {missing[0]!r})",
                 remedy="measure on a dataset that has its corpus",
             )
         absent = sum(d not in set(self._lists[q]) for q in self._lists for d in dataset.relevant(q))
         kind = "lists" if dataset.candidates else "judged documents of each query"
         self.notes = [
-            f"the {kind} were reranked as they are; {absent} relevant documents missing from them count as missed"
+            f"the {kind} were reranked as they are; {counted(absent, 'relevant document')} "
+            "missing from them count as missed"
         ]
 
     def __call__(self, query: str, text: str) -> QueryResult:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from indexes.display import counted
 from indexes.errors import MissingExtraError, SettingsError, SourceError
 
 Ranked = Sequence[tuple[str, float]]
@@ -331,12 +332,17 @@ def _score_others(
 def _notes(results: Mapping[str, Ranked], qrels: Qrels, empty: int, missing: int) -> list[str]:
     notes = []
     if empty:
-        notes.append(f"{empty} of {len(qrels)} queries have no relevant document: they score 0 and count in the mean")
+        notes.append(
+            f"{counted(empty, 'query', of=len(qrels), verb='have')} no relevant "
+            "document: they score 0 and count in the mean"
+        )
     if missing:
-        notes.append(f"{missing} of {len(qrels)} queries are not in the run: they score 0 and count in the mean")
+        notes.append(
+            f"{counted(missing, 'query', of=len(qrels), verb='are')} not in the run: they score 0 and count in the mean"
+        )
     if unjudged := sum(query not in qrels for query in results):
-        notes.append(f"{unjudged} queries of the run have no judgement and are left out")
+        notes.append(f"{counted(unjudged, 'query')} of the run have no judgement and are left out")
     zero = sum(gain <= 0 for judged in qrels.values() for gain in judged.values())
     if zero:
-        notes.append(f"{zero} judgements are 0: those documents count as not relevant")
+        notes.append(f"{counted(zero, 'judgement', verb='are')} 0: those documents count as not relevant")
     return notes

@@ -17,10 +17,12 @@ from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
 from eval.datasets.rows import bad_rows
+from indexes.display import for_records
 from indexes.errors import SettingsError, SourceError
 
 RUN_FILE, META_FILE, QUERIES_FILE = "run.trec", "run.json", "queries.jsonl"
 META = ("name", "dataset", "dataset_path", "split", "settings", "fingerprint", "notes", "scores")  # in run.json
+ADDRESSES = ("settings", "fingerprint", "notes")  # of these, what may hold addresses of servers
 
 
 @dataclass(slots=True)
@@ -69,6 +71,8 @@ class Run:
 def save_run(run: Run, folder: str | Path) -> Path:
     """Write a run to a folder, which is created if needed, and return the folder. Equal runs give equal files.
 
+    Addresses of servers are kept without logins and queries.
+
     >>> where = save_run(Run("base", {"q1": [("d1", 0.9), ("d2", 0.5)]}), folder / "base")
     >>> print((where / "run.trec").read_text(), end="")
     q1 Q0 d1 1 0.9 base
@@ -81,6 +85,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
     with (target / RUN_FILE).open("w", encoding="utf-8", newline="\n") as file:
         write_trec(run, file)
     meta = {name: getattr(run, name) for name in META} | {"queries": list(run.results)}
+    meta |= {name: for_records(_plain(meta[name])) for name in ADDRESSES}
     text = json.dumps(meta, ensure_ascii=False, indent=2, default=str)
     (target / META_FILE).write_text(text + "\n", encoding="utf-8")
     with (target / QUERIES_FILE).open("w", encoding="utf-8", newline="\n") as file:
@@ -89,6 +94,8 @@ def save_run(run: Run, folder: str | Path) -> Path:
             if query in run.questions:
                 row |= {"question": run.questions[query], "qrels": run.qrels.get(query, {})}
             row |= run.details.get(query, {})
+            if "notes" in row:
+                row["notes"] = for_records(row["notes"])
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
     return target
 
@@ -101,6 +108,8 @@ def refuse_other(run: Run, folder: str | Path) -> None:
     Raises:
         SettingsError: the folder holds another run; the error names what differs.
     """
+    from rag.settings import Settings
+
     old = _read_json(Path(folder) / META_FILE)
     if not old:
         return
@@ -108,8 +117,10 @@ def refuse_other(run: Run, folder: str | Path) -> None:
     if old.get("dataset") != run.dataset:
         differs.append("dataset (or the number of its queries)")
     now, before = _compared(run.settings), _compared(old.get("settings", {}))
-    differs += sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
-    if _plain(old.get("fingerprint", {})) != _plain(run.fingerprint):
+    usual = _compared(Settings().model_dump(mode="json")) if before else {}
+    # A setting that did not exist when the old run was saved counts as its default.
+    differs += sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key, usual.get(key)))
+    if for_records(_plain(old.get("fingerprint", {}))) != for_records(_plain(run.fingerprint)):
         differs.append("models")
     if differs:
         more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
@@ -121,7 +132,7 @@ def refuse_other(run: Run, folder: str | Path) -> None:
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
     """Return section.key -> value, without the store (its path is the cache's), the server, and parallel requests."""
-    tree = _plain(settings)
+    tree = for_records(_plain(settings))
     return {
         f"{section}.{key}": value
         for section, values in tree.items()

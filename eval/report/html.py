@@ -10,6 +10,7 @@ from eval.measure.metrics import shown
 from eval.report import plots
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import escape
+from indexes.display import counted
 
 MAX_PLOTS = 12  # per-query plots: one per comparison, each with one bar per query
 
@@ -61,7 +62,8 @@ def html(comparison: Comparison) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         f"<title>{escape(title)}</title><style>{_STYLE}{_COLOURS}</style></head><body>",
-        f'<header><h1>{escape(title)}</h1><p class="soft">{len(comparison.runs)} runs, {comparison.queries:,} queries, '
+        f'<header><h1>{escape(title)}</h1><p class="soft">{counted(len(comparison.runs), "run")}, '
+        f"{counted(comparison.queries, 'query')}, "
         f"verdicts by {escape(shown(comparison.measures[0]))}</p></header>",
         *(f'<p class="warning">Warning: {escape(warning)}</p>' for warning in comparison.warnings),
         "<main>",

@@ -6,6 +6,7 @@ from eval.comparing.compare import Comparison, Difference, Scored
 from eval.comparing.latency import TOTAL
 from eval.comparing.significance import p_text
 from eval.measure.metrics import legend, shown
+from indexes.display import counted
 
 MARKS = {"keep": "+", "drop": "-", "no worse": "=", "no evidence": "="}
 DIFFERENCE_HEAD = (
@@ -26,7 +27,7 @@ def method(comparison: Comparison) -> str:
     over = f"Holm-corrected over {steps} comparisons" if steps > 1 else "one comparison"
     names = legend(comparison.measures)
     return (
-        f"{comparison.queries} queries; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
+        f"{counted(comparison.queries, 'query')}; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
         f"randomisation test, 10,000 permutations or exact, {over} per measure; significant below "
         f"{comparison.alpha:g}; verdicts by {shown(comparison.measures[0])}{f'; {names}' if names else ''}"
     )

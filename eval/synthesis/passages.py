@@ -11,6 +11,7 @@ from typing import Any
 
 from eval.datasets.dataset import CorpusPassage as Row
 from eval.datasets.dataset import passage_id
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.collection import document_filter
@@ -72,7 +73,7 @@ class PassageWindows:
         if len(self.skipped) == len(self.all):
             raise SourceError(
                 f"the collection {index.collection!r} has no passage to ask about "
-                f"({len(self.all)} passages, all too short or repeated)",
+                f"({counted(len(self.all), 'passage')}, all too short or repeated)",
                 remedy="ingest documents of running text, or raise --window",
             )
 

@@ -18,6 +18,7 @@ from eval.synthesis.output import Check, check_arguments, check_output, write_sp
 from eval.synthesis.passages import PassageWindows, Window, check_splits, in_test
 from eval.synthesis.progress_file import WorkFile
 from eval.ticks import Tick, side_by_side
+from indexes.display import counted
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -165,7 +166,7 @@ def _kept(failed: LLMFailed, settings: Any, done: int, total: int, work: Path) -
     error = explain_llm_error(failed.__cause__ or failed, settings.llm)
     remedy = "raise llm.context_window" if CONTEXT.search(error.what) else error.remedy
     return type(error)(
-        f"{error.what}, after {done} of {total} passages, which are kept in {work}",
+        f"{error.what}, after {done} of {counted(total, 'passage')}, which are kept in {work}",
         remedy=f"{remedy}, then run the same command again to resume",
     )
 
@@ -186,11 +187,13 @@ def _count(report: Report, rows: Iterable[Mapping[str, Any]]) -> None:
     report.models = {model: count for model, count in models.items() if count}
     report.questions = models.total()
     if silent:
-        report.notes.append(f"the model wrote nothing about {silent} passages")
+        report.notes.append(f"the model wrote nothing about {counted(silent, 'passage')}")
     if barren:
-        report.notes.append(f"{barren} passages have no questions left")
+        report.notes.append(f"{counted(barren, 'passage', verb='have')} no questions left")
     if len(report.models) > 1:
-        report.notes.append(f"the questions are from {len(report.models)} models: {', '.join(report.models)}")
+        report.notes.append(
+            f"the questions are from {counted(len(report.models), 'model')}: {', '.join(report.models)}"
+        )
 
 
 def _datasets(

@@ -22,6 +22,7 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, ticking
+from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
 from indexes.plain import Plain
 from rag.answer.refusal.calibration import RELATIVE, score_fingerprint
@@ -109,7 +110,7 @@ def fit_threshold(unanswerable: Sequence[float], rate: float) -> float:
     values, place = sorted(unanswerable), math.ceil((len(unanswerable) + 1) * (1 - rate) - 1e-9)
     if place > len(values):
         raise SettingsError(
-            f"{len(values)} unanswerable questions are too few for a false-answer rate of {rate:g}",
+            f"{counted(len(values), 'unanswerable question', verb='are')} too few for a false-answer rate of {rate:g}",
             remedy=f"use {math.ceil(1 / rate) - 1} or more, or a higher rate",
         )
     return math.nextafter(values[place - 1], math.inf)
@@ -155,7 +156,7 @@ def calibrate(
         "that does answer counts as wrong, which makes the threshold stricter"
     )
     if alone:
-        found.notes.append(f"{alone} questions found only relevant documents and give no unanswerable score")
+        found.notes.append(f"{counted(alone, 'question')} found only relevant documents and give no unanswerable score")
     return found
 
 

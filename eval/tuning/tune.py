@@ -16,6 +16,7 @@ import numpy as np
 from eval.comparing.significance import Paired, paired
 from eval.datasets.dataset import Dataset
 from eval.datasets.questions import shared, subset, wording
+from indexes.display import counted
 from indexes.errors import SettingsError
 
 Changes = Mapping[str, Any]
@@ -78,7 +79,8 @@ def check_apart(train: Dataset, test: Dataset) -> None:
     if same := shared(test, [train]):
         examples = ", ".join(repr(query) for query in sorted(same)[:3])
         raise SettingsError(
-            f"{len(same)} of {len(test.queries)} test questions are also training questions ({examples})",
+            f"{counted(len(same), 'test question', of=len(test.queries), verb='are')} "
+            f"also training questions ({examples})",
             remedy="remove them from training with --drop-shared, or divide one split with --holdout 0.5",
         )
     if not train.queries or not test.queries:
@@ -153,7 +155,8 @@ def tune(
     queries = list(train.qrels)
     if folds < 2 or len(queries) < folds:
         raise SettingsError(
-            f"{len(queries)} training questions are too few for {folds} folds", remedy="use --folds 2 or more questions"
+            f"{counted(len(queries), 'training question', verb='are')} too few for {folds} folds",
+            remedy="use --folds 2 or more questions",
         )
     memo: dict[tuple[tuple[str, Any], ...], Mapping[str, float]] = {}
 
@@ -178,7 +181,8 @@ def tune(
     notes = [] if best else ["no other settings were better than the current ones"]
     if best and difference.p >= 0.05:
         notes.append(
-            f"on the {difference.queries} test questions the difference is not significant (p = {difference.p:.3f}): "
+            f"on the {counted(difference.queries, 'test question')} the difference "
+            f"is not significant (p = {difference.p:.3f}): "
             "there is no evidence that the profile helps"
         )
     return TuneResult(
@@ -203,7 +207,7 @@ def to_toml(found: TuneResult, profile: str) -> str:
         f"# {found.measure}, chosen among {found.tried} configurations on training questions",
         f"# training: {found.train_base:.4f} before, {found.train_best:.4f} chosen, {found.held_out:.4f} held out",
         f"# test: {found.test_base:.4f} before, {found.test_best:.4f} chosen "
-        f"({t.difference:+.4f}, 95 % {t.low:+.4f} to {t.high:+.4f}, p = {t.p:.4f}, {t.queries} questions)",
+        f"({t.difference:+.4f}, 95 % {t.low:+.4f} to {t.high:+.4f}, p = {t.p:.4f}, {counted(t.queries, 'question')})",
         *(f"# {note}" for note in found.notes),
     ]
     sections: dict[str, list[str]] = {}

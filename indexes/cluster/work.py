@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from indexes.cluster.items import Bundle, Item, Order, Receipt
+from indexes.display import counted
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.ingest.changed_files import ReadJob
 from indexes.ingest.report import IngestReport
@@ -146,7 +147,8 @@ class Worker:
                 there = store.count(entry.doc_id)
                 if there < entry.sentences:
                     raise StoreError(
-                        f"{entry.sentences} sentences of {entry.doc_id!r} were stored, and the server has {there}",
+                        f"{counted(entry.sentences, 'sentence')} of {entry.doc_id!r} "
+                        f"were stored, and the server has {there}",
                         remedy="look at the server's log, and run it again",
                     )
             encoded = self._encoded() - before

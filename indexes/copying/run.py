@@ -22,6 +22,7 @@ from indexes.copying.ends import (
     target_settings,
 )
 from indexes.copying.report import CopyReport
+from indexes.display import counted
 from indexes.encoders.base import EMPTY_SPARSE
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.errors import StoreError
@@ -223,7 +224,8 @@ class _Copying:
         for entry in entries:
             if found[entry.doc_id].count != entry.sentences:
                 raise StoreError(
-                    f"{found[entry.doc_id].count} of {entry.sentences} sentences of {entry.doc_id!r} are in collection "
+                    f"{found[entry.doc_id].count} of {counted(entry.sentences, 'sentence')} "
+                    f"of {entry.doc_id!r} are in collection "
                     f"{self._report.collection!r}",
                     remedy=f"run 'rag verify --repair --collection {self._report.collection}', then copy again",
                 )
@@ -259,7 +261,7 @@ class _Copying:
                 target.remember(fact, value)
 
     def _graphed(self, sentences: int) -> None:
-        self._current = f"the graph of {sentences:,} sentences"
+        self._current = f"the graph of {counted(sentences, 'sentence')}"
         self._notify(self._report.copied)
 
     def _notify(self, todo: int) -> None:

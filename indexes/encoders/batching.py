@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 SHORTEST_SHARE = 0.8  # of a batch's longest text: a shorter text starts a new batch ...
 ENOUGH_SHARE = 1 / 16  # ... once the batch fills this share of the budget (256 of 4096: full speed on a CPU)
+
+_watcher: ContextVar[Callable[[int], None] | None] = ContextVar("ragwright_batches", default=None)
+
+
+@contextmanager
+def watching_batches(watcher: Callable[[int], None]) -> Iterator[None]:
+    """Call ``watcher`` with the number of texts of each batch that is encoded inside: a chunk may take minutes.
+
+    >>> counts = []
+    >>> with watching_batches(counts.append):
+    ...     batch_done(32)
+    >>> counts
+    [32]
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def batch_done(texts: int) -> None:
+    """Report an encoded batch to ``watching_batches``, if anybody is watching."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(texts)
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -12,6 +12,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded, Encoder, Fingerprint, SparseVector
+from indexes.encoders.batching import batch_done
 from indexes.encoders.paired import PairedEncoder, lexical_side
 from indexes.errors import EncoderError
 from indexes.settings.sections import IndexSettings
@@ -60,7 +61,13 @@ class EmbeddingModel:
             return Encoded(np.empty((0, self.dim), np.float32))
         if query:
             return Encoded(self._unit([self.embedding.get_query_embedding(text) for text in texts]))
-        return Encoded(self._unit(self.embedding.get_text_embedding_batch(list(texts))))
+        rows: list[list[float]] = []
+        size = max(1, self.embedding.embed_batch_size)
+        for start in range(0, len(texts), size):
+            part = list(texts[start : start + size])
+            rows += self.embedding.get_text_embedding_batch(part)
+            batch_done(len(part))
+        return Encoded(self._unit(rows))
 
     def _unit(self, rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
         vectors = np.asarray(rows, dtype=np.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.batching import token_batches
+from indexes.encoders.batching import batch_done, token_batches
 from indexes.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def padded_batches(
             padded[row, : len(one)] = one
             mask[row, : len(one)] = 1
         yield positions, torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device)
+        batch_done(len(positions))
 
 
 @contextmanager

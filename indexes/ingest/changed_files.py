@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from indexes.display import counted
 from indexes.errors import SourceError
 from indexes.ingest.report import FileReport, IngestReport
 from indexes.ingest.walk_files import FileWalk, FoundFile, changed_at, source_name
@@ -211,7 +212,8 @@ class FilePlanner:
                 self.gone.setdefault(path, [])
         if self.gone and not there:
             raise SourceError(
-                f"no file is left in {', '.join(walk.folders)}, and {len(self.gone)} files are indexed from there",
+                f"no file is left in {', '.join(walk.folders)}, and "
+                f"{counted(len(self.gone), 'file', verb='are')} indexed from there",
                 remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
             )
 

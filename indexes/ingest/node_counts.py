@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from indexes.display import counted
 from indexes.store.collection import Collection
 from indexes.text.characters import holds_han
 from indexes.text.units import says_nothing
@@ -50,7 +51,8 @@ class NodeCounts:
             return f"{100 * count / max(self.sample, 1):.1f} %"
 
         return (
-            f"{self.nodes} nodes: {share(self.marks)} without a letter or digit, {share(self.short)} under {SHORT} "
+            f"{counted(self.nodes, 'node')}: {share(self.marks)} without a letter "
+            f"or digit, {share(self.short)} under {SHORT} "
             f"characters, {share(self.numbers)} mostly numbers"
         )
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from indexes import memory
+from indexes.encoders.batching import watching_batches
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.ingest.encode_stage import passage_size
 from indexes.ingest.events import End, Event, Records
@@ -140,8 +141,10 @@ def run(
             model = cache() if chunk.pairs else None
             started = time.perf_counter()
             vectors = None
-            if model is not None and (ready := texts.encode(model, chunk, settings)) is not None:
-                vectors, chunk.places = ready.encoded, ready.places
+            before = report.passed
+            with watching_batches(_counted(report, len(chunk.pairs), notify)):
+                if model is not None and (ready := texts.encode(model, chunk, settings)) is not None:
+                    vectors, chunk.places = ready.encoded, ready.places
             _add(stages, "encode", time.perf_counter() - started)
             if model is not None and not steady:
                 collector.enter_context(memory.steady())  # after the model was loaded
@@ -153,7 +156,7 @@ def run(
                     break
             _add(stages, "waiting for the store", time.perf_counter() - started)
             storer.check()
-            report.passed += len(chunk.pairs)
+            report.passed = before + len(chunk.pairs)
             memory.give_back()
             notify()
         while storer.running and not _put(encoded, _OVER, over, once=True):
@@ -166,6 +169,23 @@ def run(
         over.set()
         feeder.join(10)
         storer.join(30)
+
+
+def _counted(report: IngestReport, most: int, notify: Callable[[], None]) -> Callable[[int], None]:
+    """Return what counts the texts of a chunk in ``report.passed`` while they are encoded.
+
+    Args:
+        most: sentences of the chunk; with passages or places, more texts are encoded than that.
+    """
+    before, done = report.passed, 0
+
+    def count(texts: int) -> None:
+        nonlocal done
+        done = min(most, done + texts)
+        report.passed = before + done
+        notify()
+
+    return count
 
 
 def _chunks(

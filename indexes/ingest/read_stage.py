@@ -43,6 +43,7 @@ class Feed:
     Args:
         splitter: called for the first document (it may load the model).
         notify: called before each source, with the source and the number of sources.
+        reading: called with the number of sentences read so far, when it has grown.
         seconds: time limit for splitting one document, in addition to reading it.
     """
 
@@ -56,8 +57,10 @@ class Feed:
         roots: Roots,
         notify: Callable[[str, int], None] = lambda path, total: None,
         *,
+        reading: Callable[[int], None] = lambda sentences: None,
         seconds: float = 60.0,
     ) -> None:
+        self._reading = reading
         self._manifest, self._recipe, self._report = manifest, recipe, report
         self._make_splitter, self._worker, self._notify = splitter, worker, notify
         self._splitter: Splitter | None = None
@@ -248,6 +251,7 @@ class Feed:
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
         while batch := [_valid(record) for record in islice(records, BATCH)]:
             self.read += len(batch)
+            self._reading(self.read)
             yield Records(task, batch)
 
 

@@ -27,6 +27,7 @@ class Progress:
         encoded: sentences encoded so far, those of unfinished files included.
         expected: estimated total number of sentences; None if unknown.
         files: reports of the files so far; the list grows during the run.
+        read: sentences read so far; the model may not have had them yet.
     """
 
     files_done: int
@@ -38,6 +39,7 @@ class Progress:
     encoded: int = 0
     expected: int | None = None
     files: Sequence[FileReport] = ()
+    read: int = 0
 
 
 @dataclass(slots=True)

@@ -157,7 +157,7 @@ class _IngestRun:
         self._recipe = recipe_hash(settings, encoder_digest)
         self._report = IngestReport()
         self._started = time.monotonic()
-        self._current, self._total = "", 0
+        self._current, self._total, self._read = "", 0, 0
         self._expected: Callable[[], int | None] = lambda: None
         self._cache: CachedEncoder | CachedPaired | None = None
         self._encoded_before = 0
@@ -197,6 +197,7 @@ class _IngestRun:
             worker,
             self._roots,
             self._note,
+            reading=self._has_read,
             seconds=self._settings.ingest.file_timeout,
         )
         if paths is None:
@@ -353,6 +354,10 @@ class _IngestRun:
         self._current, self._total = current, max(total, self._total)
         self._notify()
 
+    def _has_read(self, sentences: int) -> None:
+        self._read = sentences
+        self._notify()
+
     def _notify(self, *, stopping: bool = False) -> None:
         if self._progress is not None:
             done, stored = len(self._report.files), self._report.sentences_added
@@ -361,7 +366,9 @@ class _IngestRun:
             expected = self._expected()
             files, passed = self._report.files, self._report.passed
             self._progress(
-                Progress(done, self._total, stored, self._current, seconds, stopping, passed, expected, files)
+                Progress(
+                    done, self._total, stored, self._current, seconds, stopping, passed, expected, files, self._read
+                )
             )
 
 

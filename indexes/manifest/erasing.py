@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from indexes.display import counted
 from indexes.encoders.cache.vectors import forget_encodings
 from indexes.errors import RagWrightError
 from indexes.files import remove
@@ -91,7 +92,7 @@ def _erase_one(store: Collection, manifest: Manifest, settings: StoreSettings, r
         return
     count = store.count()
     if count > QUICK and not now:
-        result.waiting.append(f"the files of its {count} sentences")
+        result.waiting.append(f"the files of its {counted(count, 'sentence')}")
         return
     store.engine.rewrite(store.name)
     keys = set(manifest.erased_keys())

@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from indexes.display import counted
 from indexes.errors import DamagedError, RagWrightError, StoreError
 from indexes.files import remove
 from indexes.manifest.journal import Journal
@@ -81,7 +82,7 @@ def _mend_points(engine: EdgeClient, store: Collection) -> list[str]:
         list(store.documents())
     except DamagedError as error:
         kept = engine.salvage(store.name)
-        return [f"{error.what}: {kept} sentences were kept"]
+        return [f"{error.what}: {counted(kept, 'sentence', verb='were')} kept"]
     return []
 
 

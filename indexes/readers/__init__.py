@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from indexes.display import counted
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
 from indexes.readers.inline import real_title
@@ -114,7 +115,7 @@ def read_file(
     elif documents and skipped:
         documents[0].metadata.setdefault(NOTES_KEY, []).extend(_notes_on_members(skipped))
     if not documents:
-        reason = f"none of its {len(skipped)} files can be read" if skipped else "there is no file in it"
+        reason = f"none of its {counted(len(skipped), 'file')} can be read" if skipped else "there is no file in it"
         first = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise ReaderError(f"nothing in '{shown}' was read, {reason}{first}", remedy="leave it out, or unpack it")
     return documents

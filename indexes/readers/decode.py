@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 
+from indexes.display import agreed, counted
 from indexes.errors import ReaderError
 from indexes.readers.guess_encoding import codec_of, decode_as, guess_legacy, guess_wide
 from indexes.readers.source_file import SourceFile
@@ -121,7 +122,10 @@ def _replaced(file: SourceFile, data: bytes, encoding: str, certain: bool) -> tu
         file.note(f"its encoding is a guess: {encoding} (set read.encoding if its text looks wrong)")
     damaged = text.count("\ufffd")
     if damaged:
-        file.note(f"{damaged} characters are not in its encoding {encoding} and were replaced")
+        file.note(
+            f"{counted(damaged, 'character', verb='are')} not in its encoding "
+            f"{encoding} and {agreed(damaged, 'were')} replaced"
+        )
     return text, encoding
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
+from indexes.display import counted
 from indexes.errors import SettingsError
 from indexes.settings.sections import ReadSettings
 
@@ -76,14 +77,8 @@ class SourceFile:
 
     def all_notes(self) -> list[str]:
         """Return the notes, with one on the text that was left out."""
-        counts = [f"{count} {_plural(kind, count)}" for kind, count in sorted(self.left_out.items()) if count]
+        counts = [counted(count, kind) for kind, count in sorted(self.left_out.items()) if count]
         return [*self.notes, f"left out: {', '.join(counts)}"] if counts else list(self.notes)
-
-
-def _plural(kind: str, count: int) -> str:
-    """Return the plural: "hidden passages"; in "readings of characters" the first noun takes the s."""
-    noun, of, rest = kind.partition(" of ")
-    return kind if count == 1 else f"{noun}s{of}{rest}"
 
 
 def printable(path: Path) -> str:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from indexes.display import counted
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.encoders.cache import cached
@@ -176,7 +177,8 @@ class _Reindex:
             there_now = target.count()
             if there_now != report.sentences:
                 raise StoreError(
-                    f"{there_now} of {report.sentences} sentences of collection {self._name!r} are in {new!r}",
+                    f"{there_now} of {counted(report.sentences, 'sentence')} of "
+                    f"collection {self._name!r} are in {new!r}",
                     remedy=f"run 'rag verify -c {self._old} --repair', then 'rag ingest --reindex' again",
                 )
             target.flush()
@@ -308,7 +310,7 @@ class _Reindex:
             raise Interrupted(self._report)
 
     def _graphed(self, count: int) -> None:
-        self._current = f"the graph of {count} sentences"
+        self._current = f"the graph of {counted(count, 'sentence')}"
         self._notify()
 
     def _notify(self, *, stopping: bool = False) -> None:

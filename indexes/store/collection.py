@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import counted
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.settings.sections import StoreSettings
@@ -236,7 +237,7 @@ class Collection:
         """
         if len(records) != len(dense) or (sparse is not None and len(sparse) != len(records)):
             raise StoreError(
-                f"{len(records)} sentences came with {len(dense)} dense and "
+                f"{counted(len(records), 'sentence')} came with {len(dense)} dense and "
                 f"{'no' if sparse is None else len(sparse)} sparse vectors",
                 remedy="encode every sentence once",
             )

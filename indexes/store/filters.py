@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from indexes.errors import SettingsError, StoreError
+from indexes.errors import FilterError, SettingsError
 from indexes.store import models
 from indexes.text.characters import valid
 
@@ -96,7 +96,7 @@ def to_qdrant_filter(filters: MetadataFilters | Wheres | None) -> models.Filter 
     ('metadata.lang', MatchValue(value='zh'))
 
     Raises:
-        StoreError: an operator or a value that Qdrant cannot compare.
+        FilterError: an operator or a value that Qdrant cannot compare.
     """
     if filters is None:
         return None
@@ -170,8 +170,8 @@ def either(conditions: Iterable[Any]) -> Any:
     return found[0] if len(found) == 1 else models.Filter(should=found)
 
 
-def _unsupported(item: Any) -> StoreError:
-    return StoreError(
+def _unsupported(item: Any) -> FilterError:
+    return FilterError(
         f"the filter {item.key!r} {operator_of(item)!r} {item.value!r} cannot be applied by Qdrant",
         remedy="use ==, !=, >, >=, <, <=, in, nin, any, all, contains, text_match or is_empty with a value that fits",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from indexes.display import Bilingual
 from indexes.store import models
 from indexes.store.collection import Collection
 from indexes.store.filters import field_key, operator_of
@@ -50,11 +51,17 @@ def unknown_names(store: Collection, wanted_keys: Iterable[str]) -> list[str]:
     if not unknown:
         return []
     names = [key.name for key in metadata_keys(store)]
-    notes = []
+    notes: list[str] = []
     for key in unknown:
         near = get_close_matches(key.lower(), names, n=1, cutoff=0.5)
         there = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-        notes.append(f"no document has the key {key!r} of a filter; {there} (rag status --keys)")
+        chinese = f"是不是“{near[0]}”？" if near else f"现有的键：{'、'.join(names)}"
+        notes.append(
+            Bilingual(
+                f"no document has the key {key!r} of a filter; {there} (rag status --keys)",
+                f"没有文档带有过滤条件里的键“{key}”；{chinese}（rag status --keys）",
+            )
+        )
     return notes
 
 

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import Bilingual
 from indexes.encoders.base import Fingerprint
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord
@@ -84,9 +85,10 @@ class StockCollection(Collection):
     def one_leg(self) -> str | None:
         if not self._hybrid or self.sparse_query_fn is not None:
             return None
-        return (
+        return Bilingual(
             "the collection's sparse vectors come from a custom function, so only the dense leg was searched "
-            "(pass that function to open_index as sparse_query_fn=)"
+            "(pass that function to open_index as sparse_query_fn=)",
+            "集合的稀疏向量来自自定义函数，因此只检索了稠密一路（请把该函数作为 sparse_query_fn= 传给 open_index）",
         )
 
     def has_sparse(self) -> bool:

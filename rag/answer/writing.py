@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import Bilingual
 from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
 from rag.answer.language import NOT_FOUND, Language, answers_in_another
 from rag.answer.prompt.modes import in_language
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage, ChatResponse
     from llama_index.core.llms import LLM
 
-REPEATED = "the model began to repeat itself, so its answer ends there"
+REPEATED = Bilingual("the model began to repeat itself, so its answer ends there", "语言模型开始重复，回答到此为止")
 JUDGED_AT = 80  # characters after which an answer's language is detected
 OTHER_LANGUAGE: dict[Language, str] = {
     "en": "the answer is not in English, the language of the question, though the model was asked twice",
-    "zh": "the answer is not in Chinese, the language of the question, though the model was asked twice",
+    "zh": "问题是中文，回答却不是，尽管已经让语言模型重答过一次",
 }
 
 
@@ -169,7 +170,12 @@ class AnswerWriter:
             return
         usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
         if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
-            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
+            prepared.trace.note(
+                Bilingual(
+                    f"the answer was cut at llm.max_tokens = {limit}", f"回答在 llm.max_tokens = {limit} 处被截断"
+                ),
+                "answer_cut",
+            )
 
     async def _synthesize(self, prepared: PreparedAnswer, way: Way) -> str:
         """Answer in any other LlamaIndex response mode, with our prompts and numbered passages."""

@@ -12,13 +12,17 @@ from typing import Any
 
 import click
 
+from indexes.display import Bilingual, counted, text_in
 from rag.cli.output import clean, data, note, place, trace_text
 from rag.cli.page import Flow, cut, dim, marked, out_width, unmarked, wrapped
 from rag.cli.progress import Waiting
 
 MARKER = re.compile(r"\s*\[\d+\]")
 SHOWN_CHARS = 300  # of a cited sentence; JSON has all of it
-NOT_CITED = "matched, not cited by the model"
+NOT_CITED = Bilingual("matched, not cited by the model", "自动匹配，不是模型所引")
+CLOSEST = Bilingual("Closest passages:", "最接近的段落：")
+ONLY_MARKS = Bilingual("With the passages that support it:", "附上支持它的段落：")
+CHECKED = Bilingual("After checking the citations:", "核查引用之后：")
 
 
 def answer_json(question: str, response: Any) -> dict[str, Any]:
@@ -77,7 +81,7 @@ class AnswerScreen:
         response = stream.response
         answer = str(response.response or "")
         if answer.split() != shown.split():
-            self._replace(answer, shown, flow.rows + 1)
+            self._replace(answer, shown, flow.rows + 1, language_of(response.metadata or {}))
         self._after(response)
 
     def searched(self, metadata: Mapping[str, Any]) -> None:
@@ -90,7 +94,7 @@ class AnswerScreen:
         if searched and " ".join(searched.split()) != " ".join(question.split()):
             data(dim(wrapped(f"(searched: {unmarked(clean(searched))})", out_width())), styled=True)
 
-    def _replace(self, answer: str, shown: str, rows: int) -> None:
+    def _replace(self, answer: str, shown: str, rows: int, language: str) -> None:
         text = marked(wrapped(unmarked(clean(answer)), out_width()))
         if sys.stdout.isatty() and rows < shutil.get_terminal_size().lines:
             _print(f"\x1b[{rows}A\r\x1b[J")
@@ -98,16 +102,16 @@ class AnswerScreen:
             return  # the model's text was discarded, and the answer that counts follows
         else:
             only_marks = MARKER.sub("", answer).split() == shown.split()
-            data("\nWith the passages that support it:" if only_marks else "\nAfter checking the citations:")
+            data("\n" + text_in(ONLY_MARKS if only_marks else CHECKED, language))
         data(text, styled=True)
 
     def _after(self, response: Any) -> None:
         metadata = response.metadata or {}
-        answer = str(response.response or "")
+        answer, language = str(response.response or ""), language_of(metadata)
         if citations := metadata.get("citations"):
-            data("\n" + sources_text(citations, answer, out_width()), styled=True)
+            data("\n" + sources_text(citations, answer, out_width(), language), styled=True)
         if found := metadata.get("nearest"):
-            data("\nClosest passages:")
+            data("\n" + text_in(CLOSEST, language))
             for row in found:
                 data(_source_line("", row, out_width()), styled=True)
                 data(wrapped(unmarked(clean(" ".join(row["text"].split()))), out_width(), "    "), styled=True)
@@ -116,19 +120,28 @@ class AnswerScreen:
         fresh = [text for text in metadata.get("notes", []) if text not in self.shown_notes]
         self.shown_notes.update(fresh)
         for number, text in enumerate(fresh):
-            note(text, apart=number == 0)
+            note(text, apart=number == 0, language=language)
 
 
-def sources_text(citations: Sequence[Mapping[str, Any]], answer: str, width: int | None) -> str:
+def language_of(metadata: Mapping[str, Any]) -> str:
+    """Return the language of an answer's question, "en" or "zh"; "en" if the answer does not know it.
+
+    >>> language_of({"trace": {"language": "zh"}}), language_of({})
+    ('zh', 'en')
+    """
+    return str((metadata.get("trace") or {}).get("language") or "en")
+
+
+def sources_text(citations: Sequence[Mapping[str, Any]], answer: str, width: int | None, language: str = "en") -> str:
     """Return a line per source, and below it the cited sentences that the answer does not quote."""
     lines: list[str] = []
     quoted = _bare(answer)
     ordered = sorted(citations, key=lambda citation: int(citation["number"]))
     for number, group in groupby(ordered, key=lambda citation: int(citation["number"])):
         rows = list(group)
-        remarks = [NOT_CITED] if all(row.get("matched") for row in rows) else []
+        remarks = [text_in(NOT_CITED, language)] if all(row.get("matched") for row in rows) else []
         if more := len(rows[0].get("more_places") or ()):
-            remarks.append(f"and {more} more place{'s' if more > 1 else ''}")
+            remarks.append(text_in(Bilingual(f"and {counted(more, 'more place')}", f"另有 {more} 处"), language))
         lines.append(_source_line(f"[{number}] ", rows[0], width, "; ".join(remarks)))
         for text in dict.fromkeys(" ".join(str(row["text"]).split()) for row in rows):
             if _bare(text) and _bare(text) not in quoted:

@@ -41,6 +41,7 @@ class Shared:
     profile: str | None = None
     config: Path | None = None
     arguments: dict[str, object] = field(default_factory=dict)
+    shows_store: bool = False  # the command itself says where the store is, and why there
 
     @cached_property
     def loaded(self) -> Loaded[Settings]:
@@ -53,6 +54,10 @@ class Shared:
                 raise
             loaded = self.look()
         _name_once(loaded.path, self.config)
+        if not self.shows_store and (why := why_this_store(loaded.settings)):
+            from rag.cli.output import note
+
+            note(why)
         return loaded
 
     def look(self, *, check_trust: bool = True) -> Loaded[Settings]:
@@ -69,6 +74,16 @@ class Shared:
     @property
     def collection(self) -> str:
         return self.settings.collection
+
+
+def why_this_store(settings: Settings) -> str | None:
+    """Return a sentence if the store is not where XDG_DATA_HOME says; None if it is, or was set otherwise."""
+    from indexes.folders import passed_over, user_folder
+
+    store = settings.store
+    if store.url is not None or store.path.expanduser() != user_folder("data"):
+        return None
+    return passed_over()
 
 
 def _name_once(file: Path | None, given: Path | None) -> None:

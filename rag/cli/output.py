@@ -33,12 +33,18 @@ def words(text: str, *, style: Mapping[str, Any] | None = None) -> None:
         click.echo(click.style(safe(text), **style) if style else safe(text), err=True)
 
 
-def note(text: str, *, apart: bool = False) -> None:
-    """Print on stderr why a result is less than it could be; ``apart``: after an empty line on a terminal."""
+def note(text: str, *, apart: bool = False, language: str = "en") -> None:
+    """Print on stderr why a result is less than it could be.
+
+    Args:
+        apart: after an empty line on a terminal.
+        language: the text's language, "en" or "zh".
+    """
     width = width_of(sys.stderr)
     if apart and width is not None:
         words("")
-    words(wrapped(f"note: {unmarked(safe(text))}", width, "  ", first=""), style={"dim": True})
+    start = "说明：" if language == "zh" else "note: "
+    words(wrapped(f"{start}{unmarked(safe(text))}", width, "  ", first=""), style={"dim": True})
 
 
 def data_json(value: Any, *, line: bool = False) -> None:

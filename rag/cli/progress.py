@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexes.display import counted, plural_of
 from rag.cli.output import shown_path, words
 from rag.cli.page import cut, width_of
 
@@ -29,8 +30,10 @@ def rate(progress: Progress) -> str:
     Sentences are counted, not files, so that it moves within a large file too.
     """
     done = max(progress.encoded, progress.sentences_done)
-    text = f"{done:,} sentences"
+    text = counted(done, "sentence")
     if not done:
+        if progress.read:  # the model works on the first chunk, or is being loaded
+            text = f"{counted(progress.read, 'sentence')} read, none encoded yet"
         return f"{text} in {span(progress.seconds)}" if progress.seconds >= 1 else text
     if not progress.seconds:
         return text
@@ -59,9 +62,9 @@ def span(seconds: float) -> str:
 
 def line(progress: Progress, unit: str) -> str:
     """Return a line such as "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf"."""
-    counted = f"{progress.files_done:,} of {progress.files_total:,} {unit}s"
+    files = counted(progress.files_done, unit, of=progress.files_total)
     now = f"; now {shown_path(progress.current)}" if progress.current else ""
-    return f"{counted if progress.files_total else f'looking for {unit}s'}, {rate(progress)}{now}"
+    return f"{files if progress.files_total else f'looking for {plural_of(unit)}'}, {rate(progress)}{now}"
 
 
 @contextmanager
@@ -141,12 +144,11 @@ class _Bar(_Shown):
         else:
             total, at = progress.files_total, progress.files_done
         self._bar.total, self._bar.n = total or None, at
-        counted = (
-            f"{progress.files_done:,}/{progress.files_total:,} {self._unit}s" if progress.files_total else "looking"
-        )
-        self._bar.set_description_str(counted, refresh=False)
+        unit = self._unit if progress.files_total == 1 else plural_of(self._unit)
+        files = f"{progress.files_done:,}/{progress.files_total:,} {unit}" if progress.files_total else "looking"
+        self._bar.set_description_str(files, refresh=False)
         text = rate(progress)
-        room = (width_of(sys.stderr) or 80) - len(counted) - len(text) - 24
+        room = (width_of(sys.stderr) or 80) - len(files) - len(text) - 24
         if progress.current and room >= 12:
             text += f"  {cut(shown_path(progress.current.rsplit('/', 1)[-1]), room)}"
         self._bar.unit = text  # a postfix would begin with a comma

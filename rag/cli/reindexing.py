@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from indexes.display import agreed, counted
 from rag.cli.options import Shared
 from rag.cli.output import data, data_json, words
 from rag.cli.progress import progress_bar
@@ -23,14 +24,18 @@ def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
                 shared.collection, settings=shared.settings, keep_old=keep_old, dry_run=dry_run, progress=progress
             )
     except Interrupted as stop:
-        words(f"stopped: {len(stop.report.files)} documents were moved; the old vectors are still used, and the next")
+        words(
+            f"stopped: {counted(len(stop.report.files), 'document', verb='were')} moved; "
+            "the old vectors are still used, and the next"
+        )
         words("'rag ingest --reindex' continues from there")
         raise
     for note in report.notes:
         words(note)
     if report.truncated:
         words(
-            f"{report.truncated} sentences are longer than the new model reads and were cut; "
+            f"{counted(report.truncated, 'sentence', verb='are')} longer than the new model "
+            f"reads and {agreed(report.truncated, 'were')} cut; "
             "'rag ingest PATH' on their files splits them again"
         )
     data_json(report.as_dict()) if shared.json else data(sentence_of(report))
@@ -46,12 +51,13 @@ def sentence_of(report: ReindexReport) -> str:
         return f"nothing to do: {name} has the vectors of {report.new_model} already{left}"
     if report.dry_run:
         return (
-            f"{name}: {report.sentences} sentences of {report.documents} documents would move from {report.old_model} "
+            f"{name}: {counted(report.sentences, 'sentence')} of {counted(report.documents, 'document')} "
+            f"would move from {report.old_model} "
             f"to {report.new_model}; nothing was done"
         )
     done = f", {report.documents_done} of them by an earlier run" if report.documents_done else ""
     kept = f"; the old vectors are kept in '{report.old}'" if report.old in report.kept else ""
     return (
-        f"{name} has moved from {report.old_model} to {report.new_model}: {report.sentences} sentences of "
-        f"{report.documents} documents{done} in {report.seconds:.1f} s{kept}"
+        f"{name} has moved from {report.old_model} to {report.new_model}: {counted(report.sentences, 'sentence')} of "
+        f"{counted(report.documents, 'document')}{done} in {report.seconds:.1f} s{kept}"
     )

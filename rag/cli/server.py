@@ -72,4 +72,5 @@ def as_response(found: dict[str, Any], url: str) -> Any:
     trace = {**(found.get("trace") or {}), "server": url}
     notes, citations = list(found.get("notes") or []), list(found.get("citations") or [])
     metadata = {"status": found.get("status"), "notes": notes, "citations": citations, "trace": trace}
+    metadata["nearest"] = list(found.get("nearest") or [])
     return SimpleNamespace(response=found.get("answer") or "", metadata=metadata, source_nodes=[])

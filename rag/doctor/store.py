@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from indexes.display import counted
 from indexes.errors import CollectionNotFoundError, RagWrightError
+from indexes.folders import passed_over, user_folder
 from indexes.http import ask_once
 from indexes.ingest.node_counts import recorded_counts
 from indexes.ingest.vector_shape import other_shape
@@ -38,6 +40,9 @@ def check_store(probe: Probe) -> list[Check]:
         return [*checks, Check("store", "fail", error.what, error.remedy)]
     try:
         checks.insert(0, Check("store", "ok", f"{engine.kind} store at {store.url or store.path.expanduser()}"))
+        if not store.url and store.path.expanduser() == user_folder("data") and (why := passed_over()):
+            found, _, remedy = why.partition("; ")
+            checks.insert(1, Check("store folder", "warn", found, remedy))
         if engine.kind == "server" and store.url:
             checks += server_version(probe, store.url)
         if engine.kind == "local":
@@ -128,13 +133,13 @@ def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
     if graph is None:
         if counts is None or counts.nodes < settings.store.hnsw_from:
             return []
-        return [Check("graph", "warn", f"each question is compared with all {counts.nodes:,} nodes", build)]
+        return [Check("graph", "warn", f"each question is compared with all {counted(counts.nodes, 'node')}", build)]
     found = graph.shown(settings.retrieval.recall, settings.retrieval.ef)
     if graph.at(settings.retrieval.ef, settings.retrieval.recall).least < settings.retrieval.recall:
         mend = f"RAG_STORE_HNSW_M={2 * graph.m} RAG_STORE_HNSW_EF_CONSTRUCT={2 * graph.ef_construct} {build}"
         return [Check("graph", "warn", found, mend)]
     if counts is not None and is_due(graph, wanted_graph(settings.store), counts.nodes):
-        return [Check("graph", "warn", f"{found}; now there are {counts.nodes:,} nodes", build)]
+        return [Check("graph", "warn", f"{found}; now there are {counted(counts.nodes, 'node')}", build)]
     return [Check("graph", "ok", found)]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from indexes.display import Bilingual
 from indexes.parallel import parallel_of
 from indexes.registry import factory
 from rag.llms.failures import explain_llm_error
@@ -134,8 +135,9 @@ def why_no_llm(settings: LLMSettings) -> str:
     if settings.provider == "llama_cpp" and settings.model == AUTO:
         from rag.models.catalogue import CATALOGUE
 
-        return f"no language model has been fetched (run: rag model fetch {next(iter(CATALOGUE))})"
-    return "no LLM is configured"
+        line = f"rag model fetch {next(iter(CATALOGUE))}"
+        return Bilingual(f"no language model has been fetched (run: {line})", f"还没有下载语言模型（运行：{line}）")
+    return Bilingual("no LLM is configured", "没有配置语言模型")
 
 
 def with_max_tokens(llm: LLM, max_tokens: int) -> LLM:

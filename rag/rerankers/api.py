@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
+from indexes.display import counted
 from indexes.errors import RerankerError
 from indexes.http import http_client
 from indexes.json_server import JsonServer
@@ -138,7 +139,7 @@ def _scores(answer: Any, expected: int, url: str) -> np.ndarray[Any, np.dtype[np
     missing = int((~np.isfinite(raw)).sum())
     if missing:
         raise RerankerError(
-            f"{url} returned no score for {missing} of {expected} documents",
+            f"{url} returned no score for {missing} of {counted(expected, 'document')}",
             remedy="check the server's limit on documents per request, and lower rerank.depth",
         )
     return raw

@@ -19,6 +19,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 from numpy.typing import NDArray
 
+from indexes.display import counted
 from indexes.errors import RerankerError
 from rag.instrumentation import reranking
 
@@ -192,7 +193,7 @@ def check_scores(scores: RerankScores, expected: int, name: str) -> RerankScores
     """
     if len(scores) != expected:
         raise RerankerError(
-            f"the reranker '{name}' returned {len(scores)} scores for {expected} texts",
+            f"the reranker '{name}' returned {counted(len(scores), 'score')} for {counted(expected, 'text')}",
             remedy="check that the model is a reranker",
         )
     if not np.isfinite(scores.raw).all():

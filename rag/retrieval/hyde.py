@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import Bilingual
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.question import QueryLike
@@ -39,16 +40,31 @@ async def widen(
     If the LLM fails or is missing, the question's vector is returned unchanged, and a note is written.
     """
     if write is None:
-        trace.note("HyDE is on, but no LLM is configured, so the search ran without it", "hyde_failed")
+        trace.note(
+            Bilingual(
+                "HyDE is on, but no LLM is configured, so the search ran without it",
+                "HyDE 已打开，但没有配置语言模型，因此检索没有使用它",
+            ),
+            "hyde_failed",
+        )
         return dense
     try:
         with trace.stage("hyde"):
             texts = [text for text in await write(question, settings.documents, way) if text.strip()]
     except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search runs without it, and says so
-        trace.note(f"HyDE failed, so the search ran without it: {error}", "hyde_failed")
+        trace.note(
+            Bilingual(f"HyDE failed, so the search ran without it: {error}", f"HyDE 失败，因此检索没有使用它：{error}"),
+            "hyde_failed",
+        )
         return dense
     if not texts:
-        trace.note("HyDE's LLM wrote nothing, so the search ran without it", "hyde_failed")
+        trace.note(
+            Bilingual(
+                "HyDE's LLM wrote nothing, so the search ran without it",
+                "HyDE 的语言模型什么也没写，因此检索没有使用它",
+            ),
+            "hyde_failed",
+        )
         return dense
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):
@@ -102,13 +118,19 @@ def looks_weak(candidates: Sequence[Candidate], *, weak_below: float | None, bot
     'nothing was found'
     """
     if not candidates:
-        return "nothing was found"
+        return Bilingual("nothing was found", "什么也没有找到")
     best = max((c.dense_score for c in candidates if c.dense_score is not None), default=None)
     if weak_below is not None and best is not None and best < weak_below:
-        return f"the best dense cosine {best:.3f} is below {weak_below}"
+        return Bilingual(
+            f"the best dense cosine {best:.3f} is below {weak_below}",
+            f"稠密检索的最高余弦 {best:.3f} 低于 {weak_below}",
+        )
     if both_legs and not any(
         c.dense_rank is not None and c.sparse_rank is not None and max(c.dense_rank, c.sparse_rank) <= AGREEMENT_DEPTH
         for c in candidates
     ):
-        return f"the {AGREEMENT_DEPTH} best of the dense and the sparse leg have no sentence in common"
+        return Bilingual(
+            f"the {AGREEMENT_DEPTH} best of the dense and the sparse leg have no sentence in common",
+            f"稠密和稀疏两路的前 {AGREEMENT_DEPTH} 名没有相同的句子",
+        )
     return None

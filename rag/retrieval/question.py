@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import Index
+from indexes.display import Bilingual
 from indexes.encoders.base import Encoded
 from indexes.errors import SettingsError
 from rag.instrumentation import embedded
@@ -97,15 +98,24 @@ def note_encoded(index: Index, encoded: Encoded, fusion: str, trace: Trace) -> N
     """Note in the trace what part of a question cannot be searched."""
     if encoded.truncated:
         trace.note(
-            f"the question is longer than the {index.encoder.max_tokens} tokens the encoder reads, "
-            "so its end was not searched",
+            Bilingual(
+                f"the question is longer than the {index.encoder.max_tokens} tokens the encoder reads, "
+                "so its end was not searched",
+                f"问题超过向量模型能读的 {index.encoder.max_tokens} 个 token，末尾部分没有参与检索",
+            ),
             "question_cut",
         )
     if encoded.sparse is None:
         if why := index.store.one_leg:
             trace.note(why, "one_leg")
         if fusion == "sparse":
-            trace.note("the collection has no sparse vectors, so only the dense leg was searched", "one_leg")
+            trace.note(
+                Bilingual(
+                    "the collection has no sparse vectors, so only the dense leg was searched",
+                    "集合没有稀疏向量，因此只检索了稠密一路",
+                ),
+                "one_leg",
+            )
 
 
 def encode_documents(index: Index, manager: CallbackManager | None, texts: Sequence[str]) -> NDArray[np.float32]:

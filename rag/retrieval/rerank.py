@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from indexes.display import Bilingual, agreed, counted
 from indexes.store.fusion import fuse
 from rag.instrumentation import reranking
 from rag.retrieval.candidate import Candidate
@@ -34,7 +35,11 @@ def rerank(
             scores = reranker.score(question, texts)
             if scores.truncated:
                 trace.note(
-                    f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads",
+                    Bilingual(
+                        f"{counted(len(scores.truncated), 'window', of=len(texts), verb='were')} "
+                        "longer than the reranker reads",
+                        f"{len(texts)} 个窗口中有 {len(scores.truncated)} 个超过重排模型能读的长度",
+                    ),
                     "passage_cut",
                 )
             for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
@@ -85,7 +90,13 @@ def postprocess(postprocessor: Any, question: str, candidates: list[Candidate], 
             candidate.score = float(node.score)
         kept.append(candidate)
     if added:
-        trace.note(f"{type(postprocessor).__name__} added {added} nodes, which were left out")
+        name = type(postprocessor).__name__
+        trace.note(
+            Bilingual(
+                f"{name} added {counted(added, 'node')}, which {agreed(added, 'were')} left out",
+                f"{name} 加入了 {added} 个节点，没有采用",
+            )
+        )
     return kept
 
 
@@ -102,7 +113,13 @@ def _blend(candidates: list[Candidate], settings: RerankSettings, trace: Trace) 
     blended = blend(model, first, weight=weight, scale=settings.scale)
     for candidate in candidates:
         candidate.blended_score = candidate.score = blended[candidate.id]
-    trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one", "rerank_blended")
+    trace.note(
+        Bilingual(
+            f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one",
+            f"次序由 {weight:g} 份重排得分和 {1 - weight:g} 份融合得分决定",
+        ),
+        "rerank_blended",
+    )
     return True
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import Index
+from indexes.display import Bilingual, text_in
 from indexes.encoders.base import Encoded
 from indexes.text.characters import valid
 from rag import instrumentation
@@ -184,7 +185,10 @@ class HybridSearch:
                 both = retrieval.fusion not in ("dense", "sparse") and sparse is not None
                 reason = looks_weak(candidates, weak_below=hyde.weak_below, both_legs=both)
                 if reason:
-                    trace.note(f"HyDE was used because {reason}", "hyde")
+                    trace.note(
+                        Bilingual(f"HyDE was used because {reason}", f"使用了 HyDE：{text_in(reason, 'zh')}"),
+                        "hyde",
+                    )
                     dense = await widened()
                     if dense is not own:
                         rankings[0] = await found(dense, sparse, filters, trace)

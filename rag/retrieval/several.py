@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import Index
+from indexes.display import Bilingual
 from indexes.encoders.base import SparseVector
 from indexes.nodes.record import SentenceRecord
 from indexes.store.collection import Collection
@@ -115,7 +116,12 @@ class SeveralCollections:
             raise next(iter(failed.values()))
         if note is not None:
             for name, why in (self._missed | {name: self._explain(error) for name, error in failed.items()}).items():
-                note(f"collection {name!r} was not searched, since {why}", "left_out")
+                note(
+                    Bilingual(
+                        f"collection {name!r} was not searched, since {why}", f"没有检索集合“{name}”，原因：{why}"
+                    ),
+                    "left_out",
+                )
         both = dense is not None and sparse is not None and len(sparse) > 0
         with stage("fuse"):
             return pooled(found, limit, both_legs=both, has_terms=sparse is not None, **fusing)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import Bilingual
 from indexes.encoders.base import SparseVector
 from indexes.errors import RerankerError
 from indexes.store.collection import Collection
@@ -79,7 +80,13 @@ def order(
             try:
                 candidates = rerank(reranker, question, kept, settings.rerank, trace, manager)
             except RerankerError as error:
-                trace.note(f"the passages are in search order because reranking failed: {error}", "rerank_failed")
+                trace.note(
+                    Bilingual(
+                        f"the passages are in search order because reranking failed: {error}",
+                        f"重排失败，段落按检索的次序排列：{error}",
+                    ),
+                    "rerank_failed",
+                )
     if settings.retrieval.diversity:
         with trace.stage("diversify"):
             vectors = store.dense_vectors([candidate.id for candidate in candidates])

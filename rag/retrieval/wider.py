@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import Bilingual
 from indexes.ingest.node_counts import recorded_counts
 from indexes.store.collection import Collection
 from indexes.text.characters import holds_han
@@ -39,19 +40,37 @@ async def other_questions(
         wanted.append(("rephrase", retrieval.phrasings))
     found: list[str] = []
     for what, how_many in wanted:
-        name = "the translated question" if what == "translate" else "other phrasings"
+        translate = what == "translate"
+        name, chinese = (
+            ("the translated question", "问题的译文") if translate else ("other phrasings", "问题的其他说法")
+        )
         if write is None:
-            trace.note(f"no LLM is configured, so the search ran without {name}", "rewriting_failed")
+            trace.note(
+                Bilingual(
+                    f"no LLM is configured, so the search ran without {name}",
+                    f"没有配置语言模型，因此检索没有使用{chinese}",
+                ),
+                "rewriting_failed",
+            )
             continue
         try:
             with trace.stage("rewrite"):
                 texts = await write(what, question, how_many, way)
         except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search runs without it, and says so
-            trace.note(f"the search ran without {name}: {error}", "rewriting_failed")
+            trace.note(
+                Bilingual(f"the search ran without {name}: {error}", f"检索没有使用{chinese}：{error}"),
+                "rewriting_failed",
+            )
             continue
         new = [text for text in dict.fromkeys(texts) if text and text != question and text not in found][:how_many]
         if not new:
-            trace.note(f"the LLM wrote nothing new, so the search ran without {name}", "rewriting_failed")
+            trace.note(
+                Bilingual(
+                    f"the LLM wrote nothing new, so the search ran without {name}",
+                    f"语言模型没有写出新内容，因此检索没有使用{chinese}",
+                ),
+                "rewriting_failed",
+            )
         found += new
     trace.rewritten.extend(found)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ def build_app(
     owner_token: str = "",
     load: bool = True,
     watch: Sequence[Path] = (),
+    say: Callable[[str], None] = lambda step: None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Build the application with every door.
 
@@ -62,6 +64,8 @@ def build_app(
         owner_token: accepted as a key with every right (for the command line of the same account).
         load: whether to load the models when the server starts; False if a test has loaded them.
         watch: folders that are kept in sync with ``settings.collection`` while the server runs.
+        say: called with what is loaded next.
+        on_ready: called once questions are answered.
 
     Raises:
         SettingsError: ``serve.origins`` is "*" while keys are configured.
@@ -85,7 +89,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         forget_incoming(settings.store)
-        loading = asyncio.ensure_future(_load(service, load))
+        loading = asyncio.ensure_future(_load(service, load, say, on_ready))
         if watcher is not None:
             watcher.start()
         async with stack:
@@ -159,14 +163,16 @@ def is_loopback_host(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-async def _load(service: Service, load: bool) -> None:
+async def _load(service: Service, load: bool, say: Callable[[str], None], on_ready: Callable[[], None]) -> None:
     if not load:
         service.state = "ready"
         return
     try:
-        await asyncio.to_thread(service.warm)
+        await asyncio.to_thread(service.warm, say)
     except Exception as error:
         log.exception("the server cannot answer: %s", problem_of(error))
+    else:
+        on_ready()
 
 
 def _common(app: FastAPI) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from indexes.errors import (
     CollectionLockedError,
     CollectionNotFoundError,
+    FilterError,
     LLMError,
     LLMModelNotFoundError,
     LLMTimeoutError,
@@ -16,7 +17,6 @@ from indexes.errors import (
     RagWrightError,
     SettingsError,
     SourceError,
-    StoreError,
     TextError,
 )
 
@@ -189,9 +189,7 @@ def problem_of(error: BaseException) -> Problem:
         code = "llm_timeout"
     elif isinstance(error, (LLMUnreachableError, LLMError)):
         code = "llm_unreachable"
-    elif isinstance(error, (SettingsError, SourceError, TextError)) or (
-        isinstance(error, StoreError) and "cannot be applied by Qdrant" in str(error)
-    ):
+    elif isinstance(error, (SettingsError, SourceError, TextError, FilterError)):
         code = "bad_request"
     what = str(getattr(error, "what", error))
     remedy = str(getattr(error, "remedy", "") or "")

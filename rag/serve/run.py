@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from indexes.errors import SettingsError
 from rag.serve.address import announced
@@ -65,11 +64,20 @@ def addresses(base: str, *, mcp: bool) -> dict[str, str]:
     return found
 
 
-def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path] = ()) -> int:
+def run_server(
+    settings: Settings,
+    *,
+    on_start: Callable[[dict[str, str]], None] = lambda addresses: None,
+    on_ready: Callable[[dict[str, str]], None] = lambda addresses: None,
+    say: Callable[[str], None] = lambda step: None,
+    watch: Sequence[Path] = (),
+) -> int:
     """Serve until SIGTERM or Ctrl-C; return 0 if everything was closed in order.
 
     Args:
-        on_start: called with the addresses (name -> URL) once the server listens.
+        on_start: called with the addresses (name -> URL) once the server listens; it answers 503 until it is ready.
+        on_ready: called with them once the models are loaded and questions are answered.
+        say: called with what is loaded next.
         watch: folders that are kept in sync with ``settings.collection``.
 
     Raises:
@@ -89,7 +97,11 @@ def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path
         base = f"http://{shown}:{listening.getsockname()[1]}"
         token = secrets.token_urlsafe(32)
         with announced(settings, base, token):
-            app = build_app(settings, keys=keys, owner_token=token, watch=watch)
+            found: dict[str, str] = {}
+            app = build_app(
+                settings, keys=keys, owner_token=token, watch=watch, say=say, on_ready=lambda: on_ready(found)
+            )
+            found.update(addresses(base, mcp=app.state.mcp))
             config = uvicorn.Config(
                 app,
                 log_config=None,
@@ -99,8 +111,7 @@ def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path
                 timeout_graceful_shutdown=1,  # the server has drained by then
             )
             server = DrainingServer(config, settings.serve.drain_seconds)
-            if on_start is not None:
-                on_start(addresses(base, mcp=app.state.mcp))
+            on_start(found)
             logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
             server.run(sockets=[listening])
     return 0

@@ -68,10 +68,15 @@ class Service:
 
     # -- life ----------------------------------------------------------------------------------------------------
 
-    def warm(self) -> None:
-        """Load the models and run each once, so that the first request does not wait; blocking."""
+    def warm(self, say: Callable[[str], None] = lambda step: None) -> None:
+        """Load the models and run each once, so that the first request does not wait; blocking.
+
+        Args:
+            say: called with what is done next.
+        """
         try:
-            self.library.load(self.metrics.batch.observe)
+            self.library.load(self.metrics.batch.observe, say)
+            say("asking the models a first question")
             encoder = self.library.encoder
             if encoder is not None:
                 encoder.encode_queries(["warm"])

@@ -11,7 +11,7 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from eval.measure.cache import cache_folder
-from indexes.folders import below_home, user_folder
+from indexes.folders import below_home, passed_over, user_folder
 from rag.models.folder import models_folder
 
 
@@ -54,6 +54,17 @@ def test_variables_name_another_place(home: Path, system: Any) -> None:
     assert user_folder("data", environ, system=system) == Path("/other/ragwright")
     (home / ".local/share/ragwright").mkdir(parents=True)  # a store that stood there before the variable was read
     assert user_folder("data", environ, system=system) == home / ".local/share/ragwright"
+
+
+def test_a_data_folder_that_is_passed_over_is_named(home: Path) -> None:
+    environ = {"HOME": str(home), "XDG_DATA_HOME": "/other"}
+    assert passed_over(environ) is None  # it is used
+    old = home / ".local/share/ragwright"
+    old.mkdir(parents=True)
+    why = passed_over(environ)
+    assert why is not None and "'/other' is not used" in why and f"'{old}'" in why and "'/other/ragwright'" in why
+    assert passed_over({"HOME": str(home)}) is None
+    assert passed_over({"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share")}) is None  # the same folder
 
 
 def test_fetched_models_and_measured_embeddings_lie_in_the_cache(home: Path) -> None:

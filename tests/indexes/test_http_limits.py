@@ -226,7 +226,7 @@ def test_ollama_lists_and_nulls_are_explained(fake_server: Callable[..., Any], a
     model.server.pause = lambda seconds: None
     with pytest.raises(EncoderError, match=r"lists no models|sent null|sent no JSON"):
         _ = model.weights
-    with pytest.raises(EncoderError, match=r"sent no vectors for 1 texts|sent null|sent no JSON"):
+    with pytest.raises(EncoderError, match=r"sent no vectors for 1 text|sent null|sent no JSON"):
         model.embed(["x"], query=False)
 
 

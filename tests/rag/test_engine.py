@@ -127,7 +127,7 @@ def test_a_model_that_does_not_read_the_language_is_not_asked(engine: Any, scrip
     response = engine(llm, settings=english).query("春茶什么时候采摘？")
     assert response.metadata["status"] == "extractive"
     assert "清明前" in response.response
-    assert any("reads only English" in note for note in response.metadata["notes"])
+    assert any("只能读英文" in note for note in response.metadata["notes"])
     assert llm.prompts == []
 
 

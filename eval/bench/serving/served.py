@@ -98,8 +98,10 @@ class SeededModel:
 class _Library(Library):
     batch: int | None = None
 
-    def load(self, on_batch: Callable[[int], None] | None = None) -> None:
-        super().load(on_batch)
+    def load(
+        self, on_batch: Callable[[int], None] | None = None, say: Callable[[str], None] = lambda step: None
+    ) -> None:
+        super().load(on_batch, say)
         if self.batch is not None and self.encoder is not None:
             self.encoder = BatchedEncoder(self.encoder.inner, batch=self.batch, wait=0.0)
 

@@ -18,6 +18,7 @@ from eval.cli.options import (
     toml_option,
 )
 from eval.report.table import table
+from indexes.display import counted
 from rag.cli.options import Shared
 
 if TYPE_CHECKING:
@@ -129,7 +130,9 @@ def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, 
     chosen = names.most_common(1)[0][0]
     rows = [row for row in mine if row.layout == chosen]
     sets = ", ".join(f"{number} of {name}" for name, number in Counter(row.dataset for row in rows).items())
-    found = fit_refusals(rows, rate=rate, fitted_on=f"{len(rows)} answers of {model} in layout {chosen} ({sets})")
+    found = fit_refusals(
+        rows, rate=rate, fitted_on=f"{counted(len(rows), 'answer')} of {model} in layout {chosen} ({sets})"
+    )
     held = found.held_out
     if shared.json:
         data_json(found.as_dict())

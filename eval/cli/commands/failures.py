@@ -9,6 +9,8 @@ import click
 
 from eval.cli.commands.compare import judgements
 from eval.cli.options import cache_option, json_option, ticker
+from indexes.display import HIDDEN, counted, for_records
+from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
     from eval.comparing.failures import Failure
@@ -71,18 +73,42 @@ def command(
     for failure in failures:
         data(_text(failure, measure))
     lost = ", ".join(f"{stage} {count}" for stage, count in summary(failures).items())
-    words(f"relevant documents of these {len(failures)} queries by stage: {lost}")
+    words(f"relevant documents of these {counted(len(failures), 'query')} by stage: {lost}")
 
 
 def _retriever(run: Run, session: Any) -> Any:
     """Return our retriever with the run's settings, without a reranker; None for runs of other pipelines."""
     if "retrieval" not in run.settings or "encoder" not in run.fingerprint:
         return None
-    from rag.settings import Settings
+    from rag.settings import Settings, load_settings
 
+    now = load_settings().model_dump(mode="json")
     tree = {**run.settings, "rerank": {**run.settings["rerank"], "provider": "none"}}
     tree["hyde"] = {**run.settings["hyde"], "mode": "off"}
+    tree["encoder"] = {
+        name: whole_address(f"encoder.{name}", value, now["encoder"].get(name))
+        for name, value in tree["encoder"].items()
+    }
     return session.retriever(Settings.model_validate(tree))
+
+
+def whole_address(name: str, saved: Any, now: Any) -> Any:
+    """Return a saved setting; an address whose login or query was not saved is taken from the settings of now.
+
+    >>> whole_address("encoder.base_url", "http://***@host/v1", "http://me:word@host/v1")
+    'http://me:word@host/v1'
+
+    Raises:
+        SettingsError: the settings name another address.
+    """
+    if not isinstance(saved, str) or HIDDEN not in saved:
+        return saved
+    if for_records(now) != saved:
+        raise SettingsError(
+            f"the run was saved with {name} = {saved!r}, without its login or query",
+            remedy=f"set {name} to that whole address, or add --no-search",
+        )
+    return now
 
 
 def _text(failure: Failure, measure: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.cli.options import json_option, measure_names, measures_option
+from indexes.display import counted
 
 EPILOG = """\b
 Examples:
@@ -70,7 +71,8 @@ def command(
     for check in checks:
         if not check.regressed and check.visible is not None and check.visible > max(max_drop, 0.01):
             words(
-                f"note: these {check.paired.queries} queries show a drop of {check.visible:.4f} in {check.measure} "
+                f"note: these {counted(check.paired.queries, 'query', verb='show')} a "
+                f"drop of {check.visible:.4f} in {check.measure} "
                 "four times out of five; most smaller drops are missed"
             )
     context.exit(REGRESSED if failed else PASSED)

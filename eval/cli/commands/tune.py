@@ -20,6 +20,7 @@ from eval.cli.options import (
     ticker,
     toml_option,
 )
+from indexes.display import counted
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
@@ -104,7 +105,10 @@ def command(
 
         found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
     if len(train.queries) < before:
-        found.notes.append(f"{before - len(train.queries)} training questions are also test questions and are left out")
+        found.notes.append(
+            f"{counted(before - len(train.queries), 'training question', verb='are')} "
+            "also test questions and are left out"
+        )
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
     give_toml(to_toml(found, base.profile), found, output, given.shared.json)

@@ -18,6 +18,7 @@ from eval.datasets import flag_embedding
 from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.lessons.training_set import TrainingSet
+from indexes.display import counted
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
 from indexes.errors import EncoderError, SourceError
 from indexes.files import beside
@@ -68,7 +69,7 @@ def write_rows(
     path.parent.mkdir(parents=True, exist_ok=True)
     notes = flag_embedding.write(data, path, negatives=1, seed=seed)
     if left_out:
-        notes.append(f"{left_out} questions are left out: the teacher scored none of their texts")
+        notes.append(f"{counted(left_out, 'question', verb='are')} left out: the teacher scored none of their texts")
     return len(data.queries), [note for note in notes if "judged for no query" not in note]
 
 

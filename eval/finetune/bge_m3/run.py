@@ -48,5 +48,5 @@ def finetune_bge_m3(
         "pipeline": given.sections(split=None, sparse=None, retrieval=None),
         "reads": given.sections(rerank=("depth", "read"))["rerank"],
     }
-    with opened("bge-m3", given, folder, splits, rest, settings) as run:
+    with opened("bge-m3", given, folder, splits, rest, settings, M3Options().as_dict()) as run:
         return M3Work(run, given, folder, splits, rest, wanted).proved()  # type: ignore[arg-type]

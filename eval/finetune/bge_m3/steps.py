@@ -20,6 +20,7 @@ from eval.finetune.proof.forgetting import MEASURES
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.measure.metrics import score
 from eval.ticks import ticking
+from indexes.display import counted
 from indexes.files import write_whole
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class M3Work(SidesWork):
                 scores = {q: {n: v / options.temperature for n, v in row.items()} for q, row in scores.items()}
             count, notes = flag_training.write_rows(mined, rows, scores=scores, seed=options.seed)
             self._check_disk(count)
-            self.say(f"training on {count} rows with FlagEmbedding; its log is {self.run.path / 'train.log'}")
+            self.say(
+                f"training on {counted(count, 'row')} with FlagEmbedding; its log is {self.run.path / 'train.log'}"
+            )
             with self.stage("train") as tick:
                 found = flag_process.train(
                     self.folder,

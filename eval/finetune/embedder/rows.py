@@ -11,6 +11,7 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from indexes.display import counted
 
 QUESTION, POSITIVE, NEGATIVE = "question", "positive", "negative_{}"
 LEAST_CHARS = 40  # minimum length of a part of a document that serves as question or answer
@@ -64,7 +65,10 @@ def dev_pool(
     random.Random(seed).shuffle(rest)  # noqa: S311 - no secret
     drawn = (name for name in rest if wording(texts[name]) not in contents)
     kept.update((name, texts[name]) for name in islice(drawn, max(0, size - len(kept))))
-    note = f"checkpoints are compared on {len(questions)} dev questions over a pool of {len(kept)} texts"
+    note = (
+        f"checkpoints are compared on {counted(len(questions), 'dev question')} "
+        f"over a pool of {counted(len(kept), 'text')}"
+    )
     return DevPool(questions, kept, qrels, [note])
 
 
@@ -180,5 +184,5 @@ def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequenc
         name = f"pair:{passage.id}"
         found.texts[name] = text
         found.examples.append(Example(name, title, (name,)))
-    found.notes.append(f"{len(found.examples)} pairs were made from the documents alone")
+    found.notes.append(f"{counted(len(found.examples), 'pair', verb='were')} made from the documents alone")
     return found

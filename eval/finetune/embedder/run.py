@@ -46,7 +46,7 @@ def finetune_embedder(
     check_specs(given.teacher, given.settings)
     check_dimensions(wanted.matryoshka, folder)
     splits, rest = divided(given, wanted.seed)
-    with opened("embedder", given, folder, splits, rest, wanted.as_dict()) as run:
+    with opened("embedder", given, folder, splits, rest, wanted.as_dict(), EmbedderOptions().as_dict()) as run:
         return EmbedderWork(run, given, folder, splits, rest, wanted).done()
 
 

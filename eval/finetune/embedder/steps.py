@@ -22,6 +22,7 @@ from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
 from eval.finetune.weights.soup import soup_notes, train_soup
+from indexes.display import counted
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ class EmbedderWork(Scorer):
             if options.unit in ("window", "sentence"):
                 texts = dict(mined.texts)
             pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=options.seed)
-            self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
+            self.say(
+                f"training on {counted(sum(len(table['question']) for table in rows.values()), 'row')}; {pool.notes[0]}"
+            )
             where = TrainingFolder(self.run.path, target, f"loss{number}.csv", f"checkpoints{number}")
             with self.stage(bar) as tick:
                 return self.train(rows, pool, where, training, tick).as_dict()
@@ -194,7 +197,7 @@ class EmbedderWork(Scorer):
         rows = {kind: table for kind, table in rows.items() if table["question"]}
         if not rows:
             raise SourceError(
-                f"{len(mined.texts)} texts are too few for rows of {listed} negatives",
+                f"{counted(len(mined.texts), 'text', verb='are')} too few for rows of {counted(listed, 'negative')}",
                 remedy="use fewer negatives (--negatives 0), or add documents",
             )
         return rows

@@ -21,6 +21,7 @@ from eval.datasets.questions import relevant_by_wording, wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, ticking
+from indexes.display import counted
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -183,7 +184,10 @@ def mine(
             f"no question of {train.name!r} has a relevant document with a text", remedy="check its corpus and qrels"
         )
     if report.without_positive_text:
-        found.notes.append(f"{report.without_positive_text} training questions have no relevant document with a text")
+        found.notes.append(
+            f"{counted(report.without_positive_text, 'training question', verb='have')} "
+            "no relevant document with a text"
+        )
     return found, report
 
 

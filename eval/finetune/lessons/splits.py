@@ -17,6 +17,7 @@ from eval.datasets import Dataset, load_dataset, splits_of
 from eval.datasets.questions import subset, without, wording
 from eval.datasets.split_files import find_split, spec_parts
 from eval.finetune.training.request import DevBy
+from indexes.display import agreed, counted
 from indexes.errors import SettingsError, SourceError
 
 TEST_SPLIT = "test"  # split to prove the model on, unless another is named
@@ -104,7 +105,10 @@ def make_splits(
         test = replace(test, split=test_split)
     train, wrong = _apart(train, [test] if dev is None else [dev, test])
     if wrong:
-        notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and are left out")
+        notes.append(
+            f"{counted(wrong, 'training question', verb='are')} in "
+            f"{'test' if dev is None else 'dev or test'} and {agreed(wrong, 'are')} left out"
+        )
     train = _usable(train, notes)
     if dev is not None:
         dev, twice = _apart(dev, [test])
@@ -112,7 +116,7 @@ def make_splits(
         dev = _usable(dev, notes)
     by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it depends on the whole collection
     if limit is not None and len(train.queries) > limit:
-        notes.append(f"only {limit} of {len(train.queries)} training questions are used")
+        notes.append(f"only {counted(limit, 'training question', of=len(train.queries), verb='are')} used")
         train = subset(train, _drawn(list(train.queries), limit, seed))
     if dev is None:
         train, dev = divide(train, dev_share, seed) if by == "document" else _by_question(train, dev_share, seed)
@@ -176,7 +180,8 @@ def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tupl
     by = "question" if known >= SHARED * len(everything) else "document"
     return (
         by,
-        f", since {known} of the test's {len(everything)} relevant documents are in training too (limit: {SHARED:.0%})",
+        f", since {known} of the test's {counted(len(everything), 'relevant document', verb='are')} "
+        f"in training too (limit: {SHARED:.0%})",
     )
 
 
@@ -251,7 +256,7 @@ def _divided(
     usable = _usable(dataset, notes := [*dataset.notes, *others])
     rest, part = divide(usable, holdout, seed)
     one = "only one split is used" if others else "there is only one split"
-    notes.append(f"{one}: {len(part.queries)} of its {len(usable.queries)} questions are the test")
+    notes.append(f"{one}: {len(part.queries)} of its {counted(len(usable.queries), 'question', verb='are')} the test")
     return replace(rest, split="train"), None, part, notes
 
 
@@ -265,7 +270,10 @@ def _usable(dataset: Dataset, notes: list[str]) -> Dataset:
     """Return the dataset with only the questions that have a relevant document with text."""
     kept = [q for q in dataset.queries if any(_text(dataset, d) for d in dataset.relevant(q))]
     if missing := len(dataset.queries) - len(kept):
-        notes.append(f"{missing} {dataset.split} questions have no relevant document with text and are left out")
+        notes.append(
+            f"{counted(missing, f'{dataset.split} question', verb='have')} no relevant document with text "
+            f"and {agreed(missing, 'are')} left out"
+        )
         return subset(dataset, kept)
     return dataset
 

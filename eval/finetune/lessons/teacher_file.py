@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.datasets.rows import BadRows, json_rows
+from indexes.display import counted
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _scored_texts(row: dict[str, Any]) -> list[tuple[Any, Any]] | str:
         if len(group) == 2 and value is not None and not isinstance(value, list):
             return [((group[0], group[1]), value)]
         if value is not None:
-            return f"{value!r} is neither {len(group)} scores, one per text, nor one difference"
+            return f"{value!r} is neither {counted(len(group), 'score')}, one per text, nor one difference"
     text = next((row[key] for key in TEXT if key in row), None)
     if text is not None and value is not None:
         return [(text, value)]

@@ -19,6 +19,7 @@ from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.cache import digest
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, ticking
+from indexes.display import counted
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Seque
     if not kept:
         files = ", ".join(str(path) for path in paths)
         raise SourceError(
-            f"{files}: none of {len(read)} questions is new to the datasets",
+            f"{files}: none of {counted(len(read), 'question')} is new to the datasets",
             remedy="name a file with other questions, one per line",
         )
     questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
     others = ", ".join(f"{count} {what}" for what, count in left_out.items())
-    note = f"{len(questions)} questions without labels are answered by the teacher; left out: {others}"
+    note = f"{counted(len(questions), 'question')} without labels are answered by the teacher; left out: {others}"
     return Unlabelled(questions, [note])
 
 

@@ -81,7 +81,7 @@ def merge_models(
         **wanted.as_dict(),
         "pipeline": given.sections(**dict.fromkeys(PIPELINE)) if reranks else None,
     }
-    with opened(f"merge of {pair.kind}s", given, pair.base, splits, rest, settings) as run:
+    with opened(f"merge of {pair.kind}s", given, pair.base, splits, rest, settings, MergeOptions().as_dict()) as run:
         work = Scorer(run, given, pair.base, splits, rest)
 
         def scored(name: str, what: str, model: Path | None, used: Settings) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from eval.finetune.lessons.splits import Splits
 from eval.finetune.proof.proof import Proof
 from eval.finetune.proof.scorer import Scorer
 from eval.report.table import pipes, plain
+from indexes.display import counted
 from indexes.files import write_whole
 
 Kind = Literal["embedder", "reranker", "bge-m3", "sparse"]
@@ -200,7 +201,7 @@ def _facts(
     hashes = ", ".join(f"{part} {getattr(splits, part).hash}" for part in ("train", "dev", "test"))
     yield "base model", f"{base}" + (f" ({PACKAGED[base]})" if base in PACKAGED else "")
     yield "licence of the base", line
-    yield "data", f"{splits.test.name}: {len(splits.test.corpus)} documents"
+    yield "data", f"{splits.test.name}: {counted(len(splits.test.corpus), 'document')}"
     yield "questions", counts
     yield "hashes", hashes + (f", mined {data_hash}" if data_hash else "")
     yield "documents relevant in training and in test", str(splits.shared_documents)

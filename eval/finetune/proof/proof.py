@@ -26,6 +26,7 @@ from eval.measure.metrics import legend, shown
 from eval.measure.runs import Run
 from eval.report.rows import relative
 from eval.report.table import pipes, plain, table
+from indexes.display import counted
 from indexes.errors import RagWrightError
 from indexes.files import write_json, write_whole
 from indexes.plain import Plain
@@ -192,7 +193,8 @@ def prove(
     if better and any(loss.too_much for loss in lost):
         verdict += f"; but it lost more than allowed elsewhere{f': {advice}' if advice else ''}"
     method = (
-        f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
+        f"{counted(comparison.queries, 'question')}; {MEASURES[0]} decides; "
+        "intervals: paired bootstrap, 10,000 resamples; p: "
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
         f"datasets, and relative intervals treat the mean before as exact; {legend(MEASURES)}"
     )
@@ -211,16 +213,16 @@ def _verdict(comparison: Comparison) -> tuple[bool, str]:
     p = f"p {p_sign(found.p_holm)}"
     what = (
         f"{measure} {before:.4f} -> {before + numbers.difference:.4f} ({share}difference {numbers.low:+.4f} to "
-        f"{numbers.high:+.4f}, {p}) on {numbers.queries} held-out questions"
+        f"{numbers.high:+.4f}, {p}) on {counted(numbers.queries, 'held-out question')}"
     )
     if found.p_holm < comparison.alpha:
         if numbers.difference > 0:
             return True, f"better: {what}"
         return False, f"worse: the tuned model is significantly worse than the base, {what}"
     if numbers.wins + numbers.losses == 0:
-        return False, f"no change: all {numbers.queries} held-out questions score the same, {what}"
+        return False, f"no change: all {counted(numbers.queries, 'held-out question', verb='score')} the same, {what}"
     seen = "a lower mean" if numbers.difference < 0 else "no significant gain"
     more = ""
     if numbers.needed and numbers.difference > 0:
-        more = f"; about {numbers.needed:,} questions are needed to show a difference of this size"
+        more = f"; about {counted(numbers.needed, 'question', verb='are')} needed to show a difference of this size"
     return False, f"not better: {seen}, {what}{more}"

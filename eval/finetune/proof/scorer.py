@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets import Dataset
 from eval.finetune.lessons.splits import Splits, make_splits
 from eval.finetune.proof.forgetting import MEASURES, others, run_key
-from eval.finetune.training.request import Request
+from eval.finetune.training.request import MAX_LOSS, Request
 from eval.finetune.training.run_folder import RunFolder
 from eval.measure.cache import digest
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
 from eval.ticks import ticking
+from indexes.display import counted
 from indexes.files import beside, write_whole
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Scorer:
         datasets = self.everywhere if datasets is None else datasets
         step = f"score {name}"
         if not self.run.done(step):
-            self.say(f"scoring {what} on {len(datasets)} datasets")
+            self.say(f"scoring {what} on {counted(len(datasets), 'dataset')}")
 
         def work() -> dict[str, Run]:
             with self.stage(step) as tick:
@@ -240,11 +241,24 @@ def divided(request: Request, seed: int) -> tuple[Splits, list[Dataset]]:
 
 
 def opened(
-    kind: str, request: Request, folder: Path, splits: Splits, rest: Sequence[Dataset], settings: Mapping[str, Any]
+    kind: str,
+    request: Request,
+    folder: Path,
+    splits: Splits,
+    rest: Sequence[Dataset],
+    settings: Mapping[str, Any],
+    usual: Mapping[str, Any],
 ) -> RunFolder:
-    """Open the run's folder, new or resumed; ``settings`` are those that decide the result besides the request."""
-    from indexes.encoders.torch_runtime import weights_digest
+    """Open the run's folder, new or resumed.
 
+    Args:
+        settings: what decides the result besides the request.
+        usual: the options' defaults, for a run that was started before one of them existed.
+    """
+    from indexes.encoders.torch_runtime import weights_digest
+    from rag.settings import Settings
+
+    defaults = Settings().model_dump(mode="json")
     run = RunFolder(
         request.out,
         {
@@ -256,6 +270,13 @@ def opened(
             "max_loss": request.max_loss,
             "teacher": request.teacher,
             **settings,
+        },
+        {
+            "max_loss": MAX_LOSS,
+            "teacher": (),
+            **usual,
+            "pipeline": defaults,
+            "reads": defaults["rerank"],
         },
     )
     if run.continued and request.say is not None:

@@ -40,6 +40,7 @@ def finetune_reranker(
     True
     """
     given = Request(dataset, base, **request)
+    usual = RerankerOptions().with_defaults(with_teacher=bool(given.teacher))
     wanted = (options or RerankerOptions()).with_defaults(with_teacher=bool(given.teacher))
     folder = base_folder(base)
     splits, rest = divided(given, wanted.seed)
@@ -50,5 +51,5 @@ def finetune_reranker(
         "pipeline": given.sections(encoder=None, split=None, sparse=None, retrieval=None),
         "reads": given.sections(rerank=("depth", "read", "max_tokens"))["rerank"],
     }
-    with opened("reranker", given, folder, splits, rest, settings) as run:
+    with opened("reranker", given, folder, splits, rest, settings, usual.as_dict()) as run:
         return RerankerWork(run, given, folder, splits, rest, wanted, unlabelled).done()

@@ -28,6 +28,7 @@ from eval.finetune.reranker.train import has_head, start_model, step_rows, train
 from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.soup import soup_notes, train_soup
+from indexes.display import counted
 
 TRIAL = "trial"  # the model trained without dev questions, if these are added at the end
 WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone", "tuned"
@@ -229,7 +230,7 @@ class RerankerWork(PipelineMeasures):
 
         def work() -> dict[str, Any]:
             made = rows()
-            self.say(f"{verb} on {len(made['question'])} rows ({training.loss})")
+            self.say(f"{verb} on {counted(len(made['question']), 'row')} ({training.loss})")
             one_of_several = self.options.soup > 1 and step != "warm up"
             with self.stage(f"{step} {place + 1} of {self.options.soup}" if one_of_several else step) as tick:
                 compared = dev[: self.options.dev_questions]

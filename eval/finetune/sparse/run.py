@@ -54,5 +54,6 @@ def finetune_sparse(
     pipeline = given.sections(split=None, sparse=None, retrieval=None, encoder=DENSE)
     for replaced in ("kind", "model"):
         pipeline["sparse"].pop(replaced)
-    with opened("sparse", given, folder, splits, rest, {**wanted.as_dict(), "pipeline": pipeline}) as run:
+    settings = {**wanted.as_dict(), "pipeline": pipeline}
+    with opened("sparse", given, folder, splits, rest, settings, SparseOptions().as_dict()) as run:
         return SparseWork(run, given, folder, splits, rest, wanted).proved()  # type: ignore[arg-type]

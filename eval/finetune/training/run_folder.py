@@ -6,8 +6,10 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from indexes.display import for_records
 from indexes.errors import SettingsError, SourceError
 from indexes.files import PART, write_whole
 from indexes.lock import Lock
@@ -17,16 +19,25 @@ FILE, LOCK = "run.json", "run.lock"
 VERSION = 1
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], usual: Mapping[str, Any] = MappingProxyType({}), prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
     """Yield (dotted name, old value, new value) of the values that differ.
+
+    Args:
+        usual: defaults, in the same shape: a value that ``old`` does not have counts as its default, since the option
+            did not exist then.
 
     >>> list(differences({"train": {"lr": 1e-5, "seed": 7}}, {"train": {"lr": 2e-5, "seed": 7}}))
     [('train.lr', 1e-05, 2e-05)]
+    >>> list(differences({"lr": 1e-5}, {"lr": 1e-5, "soup": 1}, {"lr": 1e-4, "soup": 1}))
+    []
     """
     for key in [*new, *(key for key in old if key not in new)]:
-        before, after = old.get(key), new.get(key)
+        default = usual.get(key)
+        before, after = old.get(key, {} if isinstance(default, dict) else default), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            yield from differences(before, after, f"{prefix}{key}.")
+            yield from differences(before, after, default if isinstance(default, dict) else {}, f"{prefix}{key}.")
         elif before != after:
             yield f"{prefix}{key}", before, after
 
@@ -38,7 +49,8 @@ class RunFolder:
         path: created if needed; may be empty or hold a run with the same settings, which is resumed. A run with other
             settings and no finished step is replaced.
         settings: plain data (JSON) that decides the result: options, base model, hashes of the datasets; nothing that
-            may change between two calls of a run, such as cache paths.
+            may change between two calls of a run, such as cache paths. Addresses are kept without logins and queries.
+        usual: defaults of ``settings``, in the same shape, for a run that was started before an option existed.
 
     Raises:
         SettingsError: the folder holds other files or a run with other settings (the first difference is named), or
@@ -53,10 +65,11 @@ class RunFolder:
     {'queries': 3}
     """
 
-    def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: str | Path, settings: Mapping[str, Any], usual: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self.path = Path(path).expanduser()
-        # Round trip through JSON, so that tuples equal the lists read from a file.
-        self.settings: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+        self.settings, self._usual = _plain(settings), _plain(dict(usual))
         self.steps: dict[str, dict[str, Any]] = {}
         self.continued = False
         if self.path.exists() and not self.path.is_dir():
@@ -138,7 +151,7 @@ class RunFolder:
             raise SourceError(
                 f"{file} cannot be read ({type(error).__name__}: {error})", remedy="name another folder for the run"
             ) from error
-        changed = next(differences(there, self.settings), None)
+        changed = next(differences(_plain(there), self.settings, self._usual), None)
         if changed is not None and self.steps:
             key, old, new = changed
             raise SettingsError(
@@ -152,3 +165,8 @@ class RunFolder:
     def _write(self) -> None:
         tree = {"version": VERSION, "settings": self.settings, "steps": self.steps}
         write_whole(self.path / FILE, json.dumps(tree, ensure_ascii=False, indent=2, default=str) + "\n", durable=True)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as a file keeps them: through JSON, so that tuples equal lists, and without secrets."""
+    return dict(for_records(json.loads(json.dumps(settings, default=str))))

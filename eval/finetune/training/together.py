@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from indexes.display import counted
 from indexes.errors import SettingsError
 from indexes.files import write_whole
 
@@ -32,7 +33,7 @@ def processes() -> int:
     found = int(os.environ.get("WORLD_SIZE", "1"))
     if found > 1 and os.environ.get("LOCAL_WORLD_SIZE", str(found)) != str(found):
         raise SettingsError(
-            f"torchrun started {found} processes on several machines",
+            f"torchrun started {counted(found, 'process')} on several machines",
             remedy="start it on one machine, without --nnodes",
         )
     return found

@@ -14,6 +14,7 @@ from eval.finetune.training.loss_curve import DEV, Trained, curve_callback, exha
 from eval.finetune.training.options import Training
 from eval.finetune.training.together import follows, local_rank, processes, wait_for_all
 from eval.ticks import Tick
+from indexes.display import counted
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RagWrightError
 from indexes.plain import Plain
@@ -216,7 +217,7 @@ def _together(arguments: Any) -> list[str]:
     if count == 1:
         return []
     rows = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    return [f"{count} processes trained together, so each step has {count * rows} rows"]
+    return [f"{counted(count, 'process')} trained together, so each step has {counted(count * rows, 'row')}"]
 
 
 def _ended_state(checkpoint: str | None, patience: int) -> Any:

@@ -24,6 +24,7 @@ from eval.finetune.weights.average import average_folders as merge_folders
 from eval.measure.metrics import score
 from eval.report.table import pipes, plain, table
 from eval.ticks import Tick, ticking
+from indexes.display import counted
 from indexes.errors import SettingsError
 
 KEEP = 0.9  # share of the best gain that a weight must keep to be chosen for its small loss
@@ -214,8 +215,11 @@ def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset
     corpus = {name: passage for name, passage in dataset.corpus.items() if name in judged or name in drawn}
     if len(corpus) == len(dataset.corpus) and len(chosen) == len(dataset.queries):
         return dataset
-    note = f"{_SAMPLED}{dataset.name} ({dataset.split}): {len(chosen)} of {len(dataset.queries)} questions over "
-    note += f"{len(corpus)} of {len(dataset.corpus)} documents"
+    note = (
+        f"{_SAMPLED}{dataset.name} ({dataset.split}): {len(chosen)} of "
+        f"{counted(len(dataset.queries), 'question')} over "
+    )
+    note += f"{len(corpus)} of {counted(len(dataset.corpus), 'document')}"
     return replace(part, corpus=corpus, notes=[*dataset.notes, note])
 
 

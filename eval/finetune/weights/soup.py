@@ -13,6 +13,7 @@ from pathlib import Path
 from eval.finetune.training.loss_curve import DEV, Trained
 from eval.finetune.training.run_folder import RunFolder
 from eval.finetune.weights.average import average_folders
+from indexes.display import counted
 
 
 def train_soup(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
@@ -43,4 +44,4 @@ def soup_notes(each: Sequence[Trained]) -> list[str]:
     if len(each) < 2:
         return []
     devs = ", ".join(f"{one.best_dev:.4f}" for one in each)
-    return [f"the weights are the mean of {len(each)} trainings, whose best {DEV} on dev were {devs}"]
+    return [f"the weights are the mean of {counted(len(each), 'training')}, whose best {DEV} on dev were {devs}"]

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from indexes.addresses import ollama_base_url
+from indexes.display import counted
 from indexes.encoders.remote.remote import InputTooLong, RemoteModel
 from indexes.errors import EncoderError, TextError
 from indexes.settings.sections import EncoderSettings
@@ -56,9 +57,9 @@ class OllamaModel(RemoteModel):
         answer = self.server.post("/api/embed", {**self._payload, "input": texts, "truncate": truncate})
         rows = answer.get("embeddings") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or len(rows) != len(texts):
-            count = len(rows) if isinstance(rows, list) else "no"
+            sent = counted(len(rows), "vector") if isinstance(rows, list) else "no vectors"
             raise EncoderError(
-                f"{self.server.label} sent {count} vectors for {len(texts)} texts",
+                f"{self.server.label} sent {sent} for {counted(len(texts), 'text')}",
                 remedy=f"check that '{self.model}' is an embedding model, and update Ollama",
             )
         return rows

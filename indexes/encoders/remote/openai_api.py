@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import counted
 from indexes.encoders.remote.remote import RemoteModel
 from indexes.errors import EncoderError, SettingsError
 from indexes.settings.sections import EncoderSettings
@@ -52,7 +53,8 @@ class OpenAIModel(RemoteModel):
             return [found[i] for i in range(len(texts))]
         except (KeyError, TypeError, ValueError) as exc:
             raise EncoderError(
-                f"{self.server.label} sent no vector for each of {len(texts)} texts ({type(exc).__name__}: {exc})",
+                f"{self.server.label} sent no vector for each of {counted(len(texts), 'text')} "
+                f"({type(exc).__name__}: {exc})",
                 remedy="check that encoder.model is an embedding model",
             ) from exc
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded
+from indexes.encoders.batching import batch_done
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.vectors import estimated_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError, TextError
@@ -75,7 +76,9 @@ class RemoteModel:
         truncated: list[int] = []
 
         def batch(start: int) -> list[Any]:
-            return self._batch(prompted[start : start + BATCH], start, truncated)
+            found = self._batch(prompted[start : start + BATCH], start, truncated)
+            batch_done(len(found))
+            return found
 
         batches = in_order(batch, range(0, len(prompted), BATCH), self.parallel)
         rows = [row for found in batches for row in found]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pypdfium2
 
+from indexes.display import counted
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between
 from indexes.readers.pdf.fields import add_annotations
@@ -146,7 +147,7 @@ class _PdfReading:
                 raise ReaderError(f"'{self.file}' is damaged: none of its pages can be loaded", remedy=_REMEDY)
             seems = ", it seems scanned" if self.scanned else ""
             raise ReaderError(
-                f"'{self.file}' has no text in its {len(self.pages)} pages{seems}",
+                f"'{self.file}' has no text in its {counted(len(self.pages), 'page')}{seems}",
                 remedy="run an OCR program over it (for example: ocrmypdf in.pdf out.pdf) or set read.ocr",
             )
         for numbers, one, many in (

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from indexes.display import counted
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
 from indexes.readers.decode import decode
@@ -88,7 +89,7 @@ def _add_field(file: SourceFile, builder: OutlineBuilder, records: list[Record],
             remedy=f"its fields are: {', '.join(keys[:20])}" if keys else "its records have no fields",
         )
     if without:
-        file.note(f"{without} of its {len(records)} records have nothing at '{path}'")
+        file.note(f"{without} of its {counted(len(records), 'record', verb='have')} nothing at '{path}'")
 
 
 def _steps(part: str) -> Iterator[str]:

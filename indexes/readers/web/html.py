@@ -12,6 +12,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from indexes.display import counted
 from indexes.readers.builder import Extract, OutlineBuilder, collapse
 from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
@@ -43,7 +44,7 @@ def read(file: SourceFile) -> Extract:
         walk, around = HtmlWalk(builder, file, lenient=True), 0
         walk.run(tree.root)
     if around > 0:
-        file.note(f"{around} characters around its main content were left out")
+        file.note(f"{counted(around, 'character')} around its main content were left out")
     named = tree.css_first("title")
     title = collapse(named.text()) if named else ""
     return builder.build({"title": title or walk.title, "encoding": encoding})

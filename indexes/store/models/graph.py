@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
+from indexes.display import Bilingual, counted
+
 KEY = "graph"  # in the collection's record
 EFS = (64, 128, 256, 512)  # values to measure; a search for 50 considers more than 50 in any case
 RECALL = 0.98  # retrieval.recall
@@ -114,7 +116,8 @@ class Graph:
         best = self.at(ef, recall)
         filtered = "" if best.filtered is None else f", {best.filtered:.3f} with a filter"
         text = (
-            f"over {self.points:,} sentences (m {self.m}, ef_construct {self.ef_construct}): with ef {best.ef} "
+            f"over {counted(self.points, 'sentence')} (m {self.m}, ef_construct "
+            f"{self.ef_construct}): with ef {best.ef} "
             f"it finds {best.recall:.3f} of the {NEAREST} nearest{filtered}, in {best.ms:.1f} ms instead of "
             f"{self.exact_ms:.1f}"
         )
@@ -159,8 +162,12 @@ def choose(graph: Graph, ef: int | None, recall: float) -> Choice:
         return Choice(ef=best.ef if ef is None else ef)
     return Choice(
         exact=True,
-        note=f"the dense leg was searched exactly: the collection's graph finds {best.least:.3f} of the {NEAREST} "
-        f"nearest with ef {best.ef}, and retrieval.recall is {recall}",
+        note=Bilingual(
+            f"the dense leg was searched exactly: the collection's graph finds {best.least:.3f} of the {NEAREST} "
+            f"nearest with ef {best.ef}, and retrieval.recall is {recall}",
+            f"稠密一路是逐一比较的：集合的图在 ef {best.ef} 下只能找到最近 {NEAREST} 个中的 {best.least:.3f}，而 "
+            f"retrieval.recall 为 {recall}",
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from indexes.display import Bilingual
 from indexes.errors import SettingsError
 from indexes.nodes.record import SentenceRecord
 from rag.answer.prompt.prompts import Tables, passage_block
@@ -38,12 +39,18 @@ class FitResult:
         """A sentence for the trace; None if everything fits."""
         if self.chosen or not (self.trimmed or self.dropped):
             return None
-        parts = []
-        if self.trimmed:
-            parts.append(f"shortened passage {', '.join(map(str, self.trimmed))}")
-        if self.dropped:
-            parts.append(f"left out passage {', '.join(map(str, self.dropped))}")
-        return f"the context window {' and '.join(parts)}; raise llm.context_window or lower retrieval.top_n or window"
+        trimmed, dropped = (", ".join(map(str, numbers)) for numbers in (self.trimmed, self.dropped))
+        english, chinese = [], []
+        if trimmed:
+            english.append(f"shortened passage {trimmed}")
+            chinese.append(f"段落 {trimmed} 被截短")
+        if dropped:
+            english.append(f"left out passage {dropped}")
+            chinese.append(f"段落 {dropped} 没有放入")
+        return Bilingual(
+            f"the context window {' and '.join(english)}; raise llm.context_window or lower retrieval.top_n or window",
+            f"上下文窗口放不下：{'，'.join(chinese)}；可调大 llm.context_window，或调小 retrieval.top_n 或 window",
+        )
 
 
 SEPARATOR_TOKENS = 2  # blank line between passages

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from indexes.display import Bilingual
 from rag.answer.language import Language
 from rag.answer.prompt.prompts import routing_messages
 
@@ -62,17 +63,33 @@ async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM 
     """
     text = question.strip()
     if not any(char.isalnum() for char in text):
-        return Routing(False, "the message has no words", by_rule=True)
+        return Routing(False, Bilingual("the message has no words", "消息里没有文字"), by_rule=True)
     if is_small_talk(text):
-        return Routing(False, "the message is a greeting or thanks", by_rule=True)
+        return Routing(False, Bilingual("the message is a greeting or thanks", "这是问候或致谢"), by_rule=True)
     if llm is None:
         return Routing(True, "the message is not small talk by any rule")
     try:
         reply = (await way.chat(llm, routing_messages(text, language))).message.content or ""
     except Exception as error:  # noqa: BLE001  routing is a convenience: after any failure the documents are searched
-        return Routing(True, f"the LLM could not be asked whether to retrieve ({type(error).__name__}: {error})", True)
+        what = f"{type(error).__name__}: {error}"
+        return Routing(
+            True,
+            Bilingual(
+                f"the LLM could not be asked whether to retrieve ({what})", f"无法询问语言模型是否需要检索（{what}）"
+            ),
+            True,
+        )
     if _NO.match(reply):
-        return Routing(False, "the LLM says that the message needs no documents")
+        return Routing(
+            False, Bilingual("the LLM says that the message needs no documents", "语言模型认为这条消息不需要文档")
+        )
     if _YES.match(reply):
         return Routing(True, "the LLM says that the message needs the documents")
-    return Routing(True, f"the LLM answered neither yes nor no ({reply[:40]!r}), so the documents are searched", True)
+    return Routing(
+        True,
+        Bilingual(
+            f"the LLM answered neither yes nor no ({reply[:40]!r}), so the documents are searched",
+            f"语言模型没有回答是或否（{reply[:40]!r}），因此检索了文档",
+        ),
+        True,
+    )

@@ -45,7 +45,8 @@ def nearest(passages: Sequence[Passage]) -> list[dict[str, Any]]:
     """
     found = []
     for passage in passages[:NEAREST]:
-        hit = next((record for record in passage.sentences if record.id in passage.hits), passage.sentences[0])
+        there = {record.id: record for record in passage.sentences}
+        hit = next((there[one] for one in passage.hits if one in there), passage.sentences[0])  # hits: best first
         found.append(
             {
                 "number": passage.number,

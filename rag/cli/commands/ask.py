@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rag.cli.answering import AnswerScreen, answer_json
+from rag.cli.answering import AnswerScreen, answer_json, language_of
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data_json, note
 from rag.cli.progress import Waiting
@@ -65,5 +65,6 @@ def _show(shared: Shared, question: str, response: Any, answers: AnswerScreen) -
         answers.show(response)
         return
     data_json(answer_json(question, response))
-    for text in (response.metadata or {}).get("notes", []):
-        note(text)
+    metadata = response.metadata or {}
+    for text in metadata.get("notes", []):
+        note(text, language=language_of(metadata))

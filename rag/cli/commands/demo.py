@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import clean, data, data_json, megabytes, words
 from rag.cli.page import dim
@@ -66,7 +67,8 @@ def command(
         report = index.report
         assert report is not None  # noqa: S101 - build_index always reports
         say(
-            f"{index.count} sentences are indexed ({report.sentences_added} new, in {time.monotonic() - started:.0f} s)"
+            f"{counted(index.count, 'sentence', verb='are')} indexed ({report.sentences_added} "
+            f"new, in {time.monotonic() - started:.0f} s)"
         )
         engine = build_query_engine(index, settings=settings)
         for question in questions:

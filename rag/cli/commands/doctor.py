@@ -34,6 +34,7 @@ Exit code: 0 if nothing fails, 1 if something does. Nothing is changed, loaded o
 @shared_options
 def command(shared: Shared) -> None:
     """Check settings, packages, servers, models, disk, memory and the store; say how to fix what is wrong."""
+    shared.shows_store = True
     checks = look(shared)
     failed = sum(check.status == "fail" for check in checks)
     if shared.json:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from indexes.display import one_line
+from indexes.display import agreed, counted, one_line
 from indexes.errors import RagWrightError, SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, say_waiting, shown_path, words
@@ -138,7 +138,7 @@ def command(
         if report is not None:
             write_report(report, stop.report.files)
         done = stop.report.count("added") + stop.report.count("updated")
-        words(f"stopped: {done} files are stored; the next run continues from there")
+        words(f"stopped: {counted(done, 'file', verb='are')} stored; the next run continues from there")
         raise
     assert done_report is not None  # noqa: S101 - build_index always reports
     tell(shared, done_report, total, report)
@@ -163,7 +163,10 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         elif result.dry_run and file.status != "unchanged":
             remarks.setdefault(file.status, []).append(f"would be {file.status}: {path}")
         if file.truncated:
-            cut = f"{path}: {file.truncated} sentences are longer than the model reads and were cut"
+            cut = (
+                f"{path}: {counted(file.truncated, 'sentence', verb='are')} longer than the "
+                f"model reads and {agreed(file.truncated, 'were')} cut"
+            )
             remarks.setdefault("with sentences that were cut", []).append(cut)
         for text in file.notes:
             remarks.setdefault("with remarks", []).append(f"{path}: {text}")
@@ -241,8 +244,8 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
     if total is None:
         return f"{counts or 'no files'}; nothing was done, this is what a run would do"
     return (
-        f"{counts or 'no files'}; {report.sentences_added} sentences written in {report.seconds:.1f} s; "
-        f"collection '{collection}' holds {total} sentences"
+        f"{counts or 'no files'}; {counted(report.sentences_added, 'sentence')} written in {report.seconds:.1f} s; "
+        f"collection '{collection}' holds {counted(total, 'sentence')}"
     )
 
 

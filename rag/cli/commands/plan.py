@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexes.display import counted
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
@@ -112,16 +113,17 @@ def _show_placement(found: Placement) -> None:
     from rag.planning.card import in_gb
 
     data(f"{found.card_gb:g} GB: {in_gb(found.used)} of the usable {in_gb(found.room)}")
+    data(f"  {'where':<6}  {'size':>8}  what (how)")
     for part in found.parts:
-        place = "card  " if part.where == "card" else "memory"
-        data(f"  {place}  {in_gb(part.bytes):>8}  {part.name} ({part.how})")
+        place = "card" if part.where == "card" else "memory"
+        data(f"  {place:<6}  {in_gb(part.bytes):>8}  {part.name} ({part.how})")
     data("  set:  " + ", ".join(f"{key}={value}" for key, value in found.settings.items()))
 
 
 def _show_scale(made: ScalePlan) -> None:
     from rag.planning.card import in_gb
 
-    data(f"{made.sentences:,} sentences encoded by {made.encoder}: vectors of {made.dim} values")
+    data(f"{counted(made.sentences, 'sentence')} encoded by {made.encoder}: vectors of {made.dim} values")
     data(f"\nStore, {made.replicas} copies on machines of {made.node_gb:g} GB:")
     data(f"  {'format':<9}{'vectors':>12}{'in memory':>12}{'on disk':>12}{'machines':>10}")
     for one in made.formats:
@@ -133,7 +135,8 @@ def _show_scale(made: ScalePlan) -> None:
     )
     if made.monthly is not None:
         data(f"  {made.monthly:,.0f} per month")
-    data(f"\nEncoding once, {made.cards} card{'s' if made.cards > 1 else ''}:")
+    data(f"\nEncoding once, {counted(made.cards, 'card')}:")
+    data(f"  {'card':<10}{'time':>11}" + (f"{'cost':>12}" if any(one.cost is not None for one in made.hours) else ""))
     for hours in made.hours:
         cost = "" if hours.cost is None else f"{hours.cost:>12,.0f}"
         data(f"  {hours.card:<10}{hours.hours:>9.1f} h{cost}")

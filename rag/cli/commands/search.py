@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from indexes.display import counted
 from rag.cli.matches import matched_spans
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import clean, data, data_json, note, place, trace_text, words
@@ -42,14 +43,18 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
         _show(shared, found["question"], found["hits"], found["notes"], found["timings_ms"], stages, trace)
         return
     from indexes import open_index
+    from rag.answer.language import detect_language
     from rag.assembly import build_search
+    from rag.trace import Trace
 
     with (
         Waiting("opening the collection and its models") as waiting,
         open_index(shared.collection, settings=shared.settings) as index,
     ):
         waiting.now("searching")
-        result = build_search(index, shared.settings).search(query_text, filters=filters)
+        result = build_search(index, shared.settings).search(
+            query_text, filters=filters, trace=Trace(query_text, language=detect_language(query_text))
+        )
         hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
     own = result.trace
     _show(shared, result.query, hits, own.notes, dict(own.timings_ms), own.as_dict(), trace)
@@ -79,7 +84,7 @@ def _show(
     for number, text in enumerate(notes):
         note(text, apart=number == 0)
     if hits:
-        more = f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all; " if len(hits) > limit else ""
+        more = f"{limit} of {counted(len(hits), 'hit')}; --top-n {len(hits)} shows all; " if len(hits) > limit else ""
         words(f"{more}{_meaning(hits)}", style={"dim": True})
     if trace:
         data("\n" + trace_text(stages))

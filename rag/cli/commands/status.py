@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexes.display import one_line, without_secrets
+from indexes.display import counted, one_line, without_secrets
 from indexes.errors import CollectionLockedError, StoreError
-from rag.cli.options import Shared, shared_options
+from rag.cli.options import Shared, shared_options, why_this_store
 from rag.cli.output import data, data_json, megabytes, shown_path, words
 from rag.cli.page import out_width, wrapped
 from rag.cli.server import holding_server
@@ -42,6 +42,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     from indexes.store.collection import Collection
     from indexes.store.generations import base_names
 
+    shared.shows_store = True
     store = shared.settings.store
     server = functools.cache(lambda: holding_server(shared))
     with closing(open_engine(store)) as engine:
@@ -56,6 +57,8 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
         data_json({"store": where, "engine": engine.kind, "collections": rows})
         return
     words(f"{engine.kind} store: {where}")
+    if why := why_this_store(shared.settings):
+        words(f"note: {why}")
     if not rows:
         words("no collections yet; run: rag ingest PATH")
     for row in rows:
@@ -154,7 +157,7 @@ def show(row: dict[str, Any], settings: Settings) -> None:
     size = "" if row["size_bytes"] is None else f", {megabytes(row['size_bytes'])}"
     sparse = str(encoder["sparse"]).partition(":")[0]
     text = (
-        f"{row['documents']:,} documents, {row['sentences']:,} sentences, "
+        f"{counted(row['documents'], 'document')}, {counted(row['sentences'], 'sentence')}, "
         f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
     )
     name = one_line(f"{row['name']}: ")
@@ -171,12 +174,15 @@ def show(row: dict[str, Any], settings: Settings) -> None:
             else f"it is searched exactly; 'rag optimize --collection {row['name']}' builds a graph"
         )
     if row.get("differs"):
-        words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
+        words(
+            f"{counted(row['differs'], 'document', verb='differ')} from the manifest; "
+            f"see: rag verify --collection {row['name']}"
+        )
     for older in row["older"]:
         what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
         words(f"{older['collection']} ({older['model']}) {what}; continue or remove it with: rag ingest --reindex")
     for key in row.get("keys", []):
-        many = "document" if key["documents"] == 1 else "documents"
-        data(one_line(f"  {key['name']}  in {key['documents']} {many}, e.g. {', '.join(key['examples'])}"))
+        places = counted(key["documents"], "document")
+        data(one_line(f"  {key['name']}  in {places}, e.g. {', '.join(key['examples'])}"))
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")

@@ -10,6 +10,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from indexes.display import Bilingual, text_in
+from rag.answer.language import detect_language
 from rag.api import build_retriever
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import SearchResult
@@ -19,21 +21,29 @@ from rag.serve.errors import Problem
 from rag.serve.library import Library
 from rag.serve.pools.fair import FairPool
 from rag.serve.requests import Question
+from rag.trace import Trace
 
 T = TypeVar("T")
 SEARCHES = {"embedded": 2, "server": 16}  # parallel in the store: the embedded engine holds the GIL during a call
 RERANK_MARGIN = 0.3  # seconds kept to send the answer if the reranker is late
-LATE_RERANK = "the reranker did not finish in time, so the passages are in search order"
+LATE_RERANK = Bilingual(
+    "the reranker did not finish in time, so the passages are in search order", "重排没有及时完成，段落按检索的次序排列"
+)
 
 
 @dataclass(slots=True)
 class FoundPassages:
-    """The passages that a search found, numbered, best first, and how they were found."""
+    """The passages that a search found, numbered, best first, and how they were found.
+
+    Args:
+        late: why they are in search order, if the reranker was too slow.
+    """
 
     passages: list[Passage]
     result: SearchResult
     notes: list[str] = field(default_factory=list)
     reranked: bool = False
+    late: str | None = None
 
 
 class Searches:
@@ -66,7 +76,7 @@ class Searches:
             until, self.search_pool.run(owner, lambda: self._retrieve(question, False), deadline=deadline)
         )
         notes: list[str] = list(result.trace.notes)
-        reranked = False
+        reranked, late = False, None
         if reranker is not None and result.candidates:
             left = until - time.monotonic() - RERANK_MARGIN
             try:
@@ -79,7 +89,8 @@ class Searches:
             except (TimeoutError, Problem) as error:
                 if isinstance(error, Problem) and error.code not in ("deadline", "busy"):
                     raise
-                notes.append(LATE_RERANK)
+                late = text_in(LATE_RERANK, detect_language(question.text))
+                notes.append(late)
         limit = question.top_k or self.settings.retrieval.top_n
         candidates = result.candidates
         if question.keep is not None:
@@ -90,7 +101,7 @@ class Searches:
             ]
         candidates = spread(candidates, self.settings.retrieval.per_document)
         passages = distinct_passages(candidates, result.windows, limit=limit)
-        return FoundPassages(passages, result, notes, reranked)
+        return FoundPassages(passages, result, notes, reranked, late)
 
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
         """Search in a thread; with ``rerank`` all stages (the question's vector is remembered)."""
@@ -106,7 +117,8 @@ class Searches:
             **question.options(),
         )
         with contextlib.nullcontext() if rerank else self._at_once:
-            return retriever.search(question.text, filters=question.filters)
+            trace = Trace(question.text, language=detect_language(question.text))
+            return retriever.search(question.text, filters=question.filters, trace=trace)
 
 
 async def _within(until: float, work: Awaitable[T]) -> T:

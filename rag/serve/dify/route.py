@@ -110,9 +110,8 @@ def record_of(passage: Passage, found: FoundPassages, key: AccessKey) -> dict[st
     title = str(first.metadata.get("title") or metadata["source"] or document_id(first.doc_id))
     shown = {name: value for name, value in metadata.items() if name not in RESERVED}
     shown["number"] = passage.number
-    late = [note for note in found.notes if "reranker did not finish" in note]
-    if late:
-        shown["note"] = late[0]
+    if found.late:
+        shown["note"] = found.late
     return {
         "content": passage.text,
         "score": min(1.0, max(0.0, float(passage.score))),

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from indexes.display import counted
 from rag.serve.errors import Problem
 
 JOB_LOOKS = 600  # twice a second: five minutes
@@ -52,7 +53,7 @@ class RemoteBackend:
     async def delete_document(self, collection: str, document: str) -> str:
         job = await self._call("DELETE", f"/collections/{_part(collection)}/documents/{_part(document)}")
         done = await self._wait(str(job["job"]))
-        return f"{done['state']}: {sum(row.get('sentences', 0) for row in done['files'])} sentences deleted"
+        return f"{done['state']}: {counted(sum(row.get('sentences', 0) for row in done['files']), 'sentence')} deleted"
 
     async def _wait(self, job: str) -> dict[str, Any]:
         for _ in range(JOB_LOOKS):

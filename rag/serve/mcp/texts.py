@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from indexes.display import dropped, one_line
+from indexes.display import counted, dropped, one_line
 
 LIMIT = 20_000
 CUT = "\n\n[cut here: ask for less, or read on with the tool 'read']"
@@ -101,7 +101,7 @@ def collections_text(rows: Sequence[Mapping[str, Any]]) -> str:
         if row.get("problem"):
             lines.append(f"{row['name']}: {row['problem']}")
         else:
-            counts = f"{row['documents']} documents, {row['sentences']} sentences"
+            counts = f"{counted(row['documents'], 'document')}, {counted(row['sentences'], 'sentence')}"
             languages = f" in {', '.join(row['languages'])}" if row.get("languages") else ""
             lines.append(f"{row['name']}: {counts}{languages} ({row['model']})")
     return limited("\n".join(map(one_line, lines)))
@@ -117,7 +117,8 @@ def documents_text(body: Mapping[str, Any]) -> str:
     if not rows:
         return "No document."
     lines = [
-        f"{row['name']} · id {row['id']} · {row['sentences']} sentences{' · ' + row['date'] if row.get('date') else ''}"
+        f"{row['name']} · id {row['id']} · {counted(row['sentences'], 'sentence')}"
+        f"{' · ' + row['date'] if row.get('date') else ''}"
         for row in rows
     ]
     lines = [one_line(line) for line in lines]

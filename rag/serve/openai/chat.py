@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+from indexes.display import Bilingual, text_in
 from rag.answer.language import detect_language
 from rag.llms import usage_of
 from rag.retrieval.candidate import Passage
@@ -38,7 +39,9 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 SYSTEM_CHARS = 4000  # maximum of a client's system message, since the passages need the context window
 NO_USAGE = "the language model does not report its tokens, so unknown counts in usage are 0"
-NO_MODEL = "no language model is configured, so the passages themselves are the answer"
+NO_MODEL = Bilingual(
+    "no language model is configured, so the passages themselves are the answer", "没有配置语言模型，因此以段落本身作答"
+)
 
 
 async def answer_chat(request: Request, service: Service, key: AccessKey, body: dict[str, Any]) -> Response:
@@ -297,7 +300,9 @@ async def _passages(
     found = await service.search(key, question, deadline=deadline, route="chat")
     text = "\n\n".join(f"[{passage.number}] {passage.text}" for passage in found.passages)
     request.state.answer_status = "passages"
-    return _plain(chat, head, text or "-", found.passages, [NO_MODEL, *found.notes])
+    return _plain(
+        chat, head, text or "-", found.passages, [text_in(NO_MODEL, found.result.trace.language), *found.notes]
+    )
 
 
 def _plain(

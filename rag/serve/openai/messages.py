@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from indexes.display import counted
 from rag.serve.dify.conditions import read_conditions
 from rag.serve.errors import Problem
 from rag.serve.requests import QUESTION_CHARS, choice, flag, shown, text_of, whole
@@ -93,7 +94,9 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
     if not isinstance(rows, list) or not rows:
         raise Problem("bad_request", "messages is missing", "send a list of messages", param="messages")
     if len(rows) > MAX_MESSAGES:
-        raise Problem("bad_request", f"{len(rows)} messages", f"at most {MAX_MESSAGES} are read", param="messages")
+        raise Problem(
+            "bad_request", f"{counted(len(rows), 'message')}", f"at most {MAX_MESSAGES} are read", param="messages"
+        )
     notes: list[str] = []
     messages = [message for row in rows if (message := _message(row, notes)) is not None]
     place = max((i for i, (role, _) in enumerate(messages) if role == "user"), default=None)

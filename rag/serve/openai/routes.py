@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from indexes.display import counted
 from rag.serve import described
 from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, key_of, require, service_of
@@ -166,7 +167,9 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(items, list) or not items:
         raise Problem("bad_request", "input is missing", "send a text or a list of texts", param="input")
     if len(items) > MAX_TEXTS:
-        raise Problem("bad_request", f"{len(items)} texts", f"at most {MAX_TEXTS} per request", param="input")
+        raise Problem(
+            "bad_request", f"{counted(len(items), 'text')}", f"at most {MAX_TEXTS} per request", param="input"
+        )
     if not all(isinstance(item, str) for item in items):
         raise Problem("bad_request", "input holds token ids", "send texts", param="input")
     for place, item in enumerate(items):
@@ -179,7 +182,9 @@ def _documents(value: Any) -> list[str]:
     if not isinstance(value, list) or not value:
         raise Problem("bad_request", "documents is missing", "send a list of texts", param="documents")
     if len(value) > MAX_DOCUMENTS:
-        raise Problem("bad_request", f"{len(value)} documents", f"at most {MAX_DOCUMENTS}", param="documents")
+        raise Problem(
+            "bad_request", f"{counted(len(value), 'document')}", f"at most {MAX_DOCUMENTS}", param="documents"
+        )
     texts = [item.get("text") if isinstance(item, dict) else item for item in value]
     return [text_of(text, "documents", limit=TEXT_CHARS) for text in texts]
 

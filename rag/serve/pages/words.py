@@ -154,7 +154,7 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 COUNTED = {"documents": ("document", "documents", "篇文档"), "sentences": ("sentence", "sentences", "句")}
-# The subject of each kind of note in Chinese: the notes themselves are English sentences.
+# The subject of each kind of note in Chinese, before the English notes of an English question.
 NOTES_ZH = {
     "one_leg": "只检索了一路",
     "question_cut": "问题过长，已截断",
@@ -203,7 +203,7 @@ class Words(dict[str, str]):
         return f"{number:,} {one if number == 1 else several}"
 
     def note(self, kind: str) -> str:
-        """Return the subject of a kind of note in Chinese, as notes are in English; "" on the English page."""
+        """Return the subject of a kind of note in Chinese, to show before an English note; "" on the English page."""
         return NOTES_ZH.get(kind, "") if self.language == "zh" else ""
 
     def note_words(self) -> dict[str, str]:

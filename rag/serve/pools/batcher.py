@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.display import counted
 from indexes.encoders.base import Around, Encoded, Encoder, SparseVector
 from rag.serve.errors import Problem
 from rag.serve.pools.batches import batches
@@ -106,7 +107,9 @@ class BatchedEncoder(Around):
         try:
             self._queue.put_nowait((text, future))
         except queue.Full:
-            raise Problem("busy", f"{QUEUE} questions are waiting to be encoded", "try again", retry_after=1) from None
+            raise Problem(
+                "busy", f"{counted(QUEUE, 'question', verb='are')} waiting to be encoded", "try again", retry_after=1
+            ) from None
         return future
 
     def _work(self) -> None:

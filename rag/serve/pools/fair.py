@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from indexes.display import counted
 from rag.serve.errors import Problem
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class FairPool:
             after = math.ceil((self.waiting + 1) * self._share)
             raise Problem(
                 "busy",
-                f"the server is busy: {self.waiting} requests are waiting for {self.name}",
+                f"the server is busy: {counted(self.waiting, 'request', verb='are')} waiting for {self.name}",
                 "try again a little later",
                 retry_after=max(1, min(30, after)),
             )

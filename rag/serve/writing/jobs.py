@@ -212,11 +212,13 @@ class Jobs:
                 return
 
             def watch(progress: Progress) -> None:
-                job.done, job.total, job.sentences = progress.files_done, progress.files_total, progress.sentences_done
+                job.done, job.total = progress.files_done, progress.files_total
+                job.sentences = max(progress.encoded, progress.sentences_done)  # moves within a chunk too
                 if job.stop.is_set():
                     raise Cancelled
 
             report = index.add(list(job.files), prune=job.prune, progress=watch, optimize=False)
+            job.sentences = report.sentences_added
             if report.sentences_added and graph_is_due(index.store, index.settings.store):
                 self._optimize_beside(job.collection)
             job.report = report.as_dict() | {"collection": job.collection, "sentences": index.count}

@@ -82,7 +82,7 @@ def test_too_few_relevant_documents_are_said(dataset):
             return SimpleNamespace(response="Ada", metadata={})
 
     scores = measure(Engine(), dataset, NoiseCondition("noise", 4, 0.25))
-    assert "1 questions have too few relevant documents" in scores.notes[0] and len(scores.notes) == 1
+    assert "1 question has too few relevant documents" in scores.notes[0] and len(scores.notes) == 1
 
 
 def test_no_gold_answers_are_said_once(tmp_path, cache, monkeypatch):

@@ -62,7 +62,7 @@ def test_files_with_another_text_are_named_and_left_out(folder: Path, own: list[
     kept, notes = fitting(own, read_documents(folder, own))
     assert [question.file for question in kept] == ["heron.md"]
     assert len(notes) == 2 and "bora.md" in notes[0] and "gone.md is missing" in notes[1]
-    with pytest.raises(SourceError, match="none of the 1 files"):
+    with pytest.raises(SourceError, match="none of the 1 file"):
         read_documents(folder, [own[2]])
 
 

@@ -72,6 +72,16 @@ def test_our_retriever_and_the_stock_one(dataset: Dataset, index: Any, settings:
     assert set(stock.run.timings_ms["1"]) == {"search"}
 
 
+def test_milliseconds_of_questions_from_the_cache_are_those_of_their_first_encoding(
+    dataset: Dataset, index: Any, settings: Settings
+) -> None:
+    runs = [evaluate(build_retriever(index, settings=settings), dataset, MEASURES).run for _ in range(2)]
+    index.encoder.encode_queries(list(dataset.queries.values()))
+    kept = index.encoder.last_query_ms
+    for run in runs:  # the second took all its vectors from the cache
+        assert sum(stages["encode"] for stages in run.timings_ms.values()) >= 0.9 * kept > 0
+
+
 def test_a_query_engine_keeps_its_answers(dataset: Dataset, index: Any, settings: Settings) -> None:
     engine = build_query_engine(index, settings=settings)
     retriever = engine.retriever

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eval.measure.runs import Run, load_run, save_run
-from indexes.errors import SourceError
+from eval.measure.runs import Run, load_run, refuse_other, save_run
+from indexes.errors import SettingsError, SourceError
+from rag.settings import Settings
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 scores = st.floats(allow_nan=False, allow_infinity=False)
@@ -46,6 +47,29 @@ def test_timings_and_details_survive_and_equal_runs_give_equal_files(tmp_path: P
     assert back.results == {"q": [("d", 1.0)], "none": []}
     for name in ("run.trec", "run.json", "queries.jsonl"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_a_run_keeps_no_logins_and_no_keys_of_addresses(tmp_path: Path) -> None:
+    settings = {"llm": {"base_url": "https://me:word@host/v1?sig=s3cr3t"}, "retrieval": {"top_k": 5}}
+    noted = {"q": {"notes": ["https://host/x?sig=s3cr3t did not answer"], "found": ["https://a.org/page?id=7"]}}
+    run = Run("r", {"q": [("https://a.org/page?id=7", 1.0)]}, settings, details=noted)
+    folder = save_run(run, tmp_path / "run")
+    kept = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+    assert "s3cr3t" not in kept and "me:word" not in kept and "https://***@host/v1?***" in kept
+    back = load_run(folder)
+    assert back.results == run.results and back.details["q"]["found"] == noted["q"]["found"]  # ids stay as they are
+    refuse_other(run, folder)  # a repeat of the same measurement
+    with pytest.raises(SettingsError, match=r"differs in llm\.base_url"):
+        refuse_other(Run("r", {}, {**settings, "llm": {"base_url": "https://other/v1"}}), folder)
+
+
+def test_a_setting_that_an_old_run_does_not_hold_counts_as_its_default(tmp_path: Path) -> None:
+    now = Settings().model_dump(mode="json")
+    old = {**now, "retrieval": {key: value for key, value in now["retrieval"].items() if key != "per_document"}}
+    folder = save_run(Run("r", {}, old), tmp_path / "run")
+    refuse_other(Run("r", {}, now), folder)
+    with pytest.raises(SettingsError, match=r"differs in retrieval\.per_document"):
+        refuse_other(Run("r", {}, {**now, "retrieval": {**now["retrieval"], "per_document": 3}}), folder)
 
 
 def test_a_foreign_trec_file_is_a_run(tmp_path: Path) -> None:

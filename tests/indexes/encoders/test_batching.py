@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes.encoders.batching import token_batches
+from indexes.encoders.batching import batch_done, token_batches, watching_batches
 
 
 @given(st.lists(st.integers(0, 600), max_size=80), st.integers(1, 2000))
@@ -15,6 +15,15 @@ def test_every_text_once_and_within_the_budget(lengths: list[int], budget: int) 
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
     order = [lengths[i] for batch in batches for i in batch]
     assert order == sorted(order, reverse=True)
+
+
+def test_each_batch_is_reported_while_somebody_watches() -> None:
+    counts: list[int] = []
+    with watching_batches(counts.append):
+        batch_done(3)
+        batch_done(5)
+    batch_done(7)
+    assert counts == [3, 5]
 
 
 def test_ties_keep_their_order_and_nothing_is_no_batch() -> None:

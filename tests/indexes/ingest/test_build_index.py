@@ -17,6 +17,7 @@ from llama_index.core.schema import Document
 from indexes import Index, build_index, open_index
 from indexes.encoders.base import Encoder
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, SourceError
+from indexes.ingest.report import Progress
 from indexes.nodes.record import point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser
 from indexes.settings.sections import EncoderSettings, IndexSettings, SparseSettings
@@ -48,6 +49,18 @@ def folder(tmp_path: Path) -> Path:
 
 def found(index: Index, question: str) -> str:
     return index.retriever(top_k=1).retrieve(question)[0].node.get_content()
+
+
+def test_progress_moves_within_the_first_chunk(tmp_path: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    words = ["rose", "saw", "blade", "sun", "winter", "fungus", "starter", "rye"]
+    sentences = [f"The {' and the '.join(words[: 1 + n % 8])} number {n} is kept." for n in range(400)]
+    (tmp_path / "list.txt").write_text("\n\n".join(sentences), encoding="utf-8")
+    seen: list[Progress] = []
+    with build_index(tmp_path / "list.txt", settings=settings, encoder=encoder, progress=seen.append) as index:
+        assert index.count == 400 < settings.ingest.chunk_sentences
+    assert any(one.read == 400 and one.encoded == 0 for one in seen)  # read, and the model has not begun
+    moved = [one.encoded for one in seen if one.encoded]
+    assert len({count for count in moved if count < 400}) >= 2 and moved == sorted(moved) and moved[-1] == 400
 
 
 def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:

@@ -11,7 +11,7 @@ from llama_index.core.vector_stores.types import FilterCondition, FilterOperator
 from qdrant_client.http import models
 
 from indexes.encoders.base import SparseVector
-from indexes.errors import StoreError
+from indexes.errors import FilterError
 from indexes.nodes.record import SentenceRecord
 from indexes.store.filters import both, field_key, to_qdrant_filter
 from indexes.store.models.as_qdrant import to_qdrant
@@ -213,7 +213,7 @@ def test_keys() -> None:
     ],
 )
 def test_what_cannot_be_asked_is_named(bad: MetadataFilter) -> None:
-    with pytest.raises(StoreError, match=r"the filter 'page' .* cannot be applied by Qdrant"):
+    with pytest.raises(FilterError, match=r"the filter 'page' .* cannot be applied by Qdrant"):
         to_qdrant_filter(MetadataFilters.model_construct(filters=[bad], condition=FilterCondition.AND))
 
 

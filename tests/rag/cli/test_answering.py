@@ -70,6 +70,19 @@ def test_what_is_near_is_shown_where_nothing_was_found(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "Not in these documents.\n\nClosest passages:\nb.md\n    Pears are sold.\n"
 
 
+def test_what_stands_around_an_answer_is_in_the_language_of_the_question(capsys: pytest.CaptureFixture[str]) -> None:
+    chinese = {"trace": {"question": "多少？", "searched": "多少？", "language": "zh"}}
+    near = [{"source": "b.md", "heading": None, "text": "梨论筐卖。"}]
+    AnswerScreen().show(response("没有找到。", nearest=near, notes=("没有配置语言模型",), **chinese))
+    shown = capsys.readouterr()
+    assert (
+        shown.out == "没有找到。\n\n最接近的段落：\nb.md\n    梨论筐卖。\n" and shown.err == "说明：没有配置语言模型\n"
+    )
+    rows = [citation(1, "甲。", matched=True, more_places=[{}])]
+    AnswerScreen().show(response("乙。[1]", *rows, **chinese))
+    assert "(自动匹配，不是模型所引; 另有 1 处)" in capsys.readouterr().out
+
+
 def test_a_stream_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     done = response("Yes, it is. [1]", citation(1, "A.", matched=True))
     AnswerScreen().stream(FakeStream(["Yes", ", it", " is. [1]"], done))

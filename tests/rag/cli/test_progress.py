@@ -27,6 +27,7 @@ def test_the_estimate_moves_while_one_file_is_encoded() -> None:
         "1,200 sentences, 20 a second",
     ]
     assert rate(Progress(0, 1, 0, "big.pdf", 42.0)) == "0 sentences in 0:42"
+    assert rate(Progress(0, 1, 0, "big.pdf", 42.0, read=1024)) == "1,024 sentences read, none encoded yet in 0:42"
     assert rate(Progress(0, 1, 0, "big.pdf", 60.0, encoded=12)) == "12 sentences, 12 a minute"
     assert (
         rate(Progress(5, 10, 50, seconds=10.0)) == "50 sentences, 5 a second, about 0:10 left"
@@ -45,6 +46,7 @@ def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert len(lines) == 3
     assert lines[0] == "3 of 12 files, 50 sentences, 2 a second, about 1:30 left; now /elsewhere/a.md"
     assert line(Progress(0, 0, 0), "file") == "looking for files, 0 sentences"
+    assert line(Progress(1, 1, 1, encoded=1), "file") == "1 of 1 file, 1 sentence"
 
 
 @pytest.mark.parametrize("columns", [80, 120])

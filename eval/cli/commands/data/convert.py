@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.cli.options import dataset_argument, dataset_of, json_option, split_option
+from indexes.display import counted
 
 FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 
@@ -69,4 +70,4 @@ def command(
         return
     for note in notes:
         words(f"note: {note}")
-    data(f"{target}: {len(read.queries)} queries, {len(read.corpus)} documents")
+    data(f"{target}: {counted(len(read.queries), 'query')}, {counted(len(read.corpus), 'document')}")

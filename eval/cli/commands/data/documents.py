@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.cli.options import cache_option, ticker
+from indexes.display import counted
 from rag.cli.options import Shared, setting, shared_options
 
 EPILOG = """\b
@@ -62,5 +63,5 @@ def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[st
     if shared.json:
         data_json({"questions": len(questions), "files": len(documents), "pipelines": rows})
         return
-    words(f"{len(questions)} questions about {len(documents)} files")
+    words(f"{counted(len(questions), 'question')} about {counted(len(documents), 'file')}")
     data(table(list(rows[0]), [["" if value is None else value for value in row.values()] for row in rows]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 
 EPILOG = """\b
@@ -42,7 +43,8 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
     if found.unjudged:
         (target / "unjudged.txt").write_text("\n".join(found.unjudged) + "\n", encoding="utf-8")
         notes.append(
-            f"{len(found.unjudged)} questions whose answers were marked wrong are in {target / 'unjudged.txt'}"
+            f"{counted(len(found.unjudged), 'question')} whose answers were "
+            f"marked wrong are in {target / 'unjudged.txt'}"
         )
     if found.gone:
         notes.append(f"{found.gone} cited sentences are no longer in the collection and are left out")
@@ -52,4 +54,4 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
         return
     for note in notes:
         words(f"note: {note}")
-    data(f"{target}: {queries} queries, {documents} documents")
+    data(f"{target}: {counted(queries, 'query')}, {counted(documents, 'document')}")

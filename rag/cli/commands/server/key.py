@@ -42,13 +42,31 @@ def command(shared: Shared, action: str, name: str | None, scope: str, only: tup
         raise SettingsError(f"rag key {action} needs a name", remedy=f"write 'rag key {action} NAME'")
     if action == "remove":
         ring.remove(name)
-        words(f"removed the key {name}; a running server accepts it until it is restarted")
+        running = _running(shared, "it still accepts this key")
+        words(f"removed the key {name}; {running or 'a running server accepts it until it is restarted'}")
         return
     chosen = only or ((shared.collection,) if "collection" in shared.arguments else (ALL,))
     scopes = [part.strip() for part in scope.split(",") if part.strip()]
+    first = not len(ring)
     text = ring.new(name, scopes=scopes, collections=chosen)
+    running = _running(shared, "it asks for no key" if first else "it does not know this key")
+    if running:
+        words(f"note: {running}")
     if shared.json:
         data_json({"name": name, "key": text, "scopes": scopes, "collections": list(chosen)})
         return
     words(f"the key {name}, shown only now ({', '.join(scopes)}; {', '.join(chosen)}):")
     data(text)
+
+
+def _running(shared: Shared, until_then: str) -> str | None:
+    """Return what a running server of this store does until it is restarted; None if none is running."""
+    from rag.serve.address import read_address
+
+    server = read_address(shared.settings.store)
+    if server is None:
+        return None
+    return (
+        f"the server at {server.url} (process {server.pid}) read the keys when it started: restart 'rag serve', "
+        f"until then {until_then}"
+    )

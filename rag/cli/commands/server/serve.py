@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -11,6 +12,8 @@ from indexes.errors import MissingExtraError
 from rag.cli.options import Shared, setting, shared_options
 from rag.cli.output import data, data_json, words
 
+LABELS = {"page": "Page", "dify": "Dify endpoint", "openai": "OpenAI base URL", "mcp": "MCP", "api": "JSON API"}
+SHORT = {"page": "page", "dify": "Dify", "openai": "OpenAI", "mcp": "MCP", "api": "API"}  # in the line when it is ready
 EPILOG = """\b
 Examples:
   rag serve
@@ -65,12 +68,16 @@ def command(shared: Shared, check: str | None, watch: tuple[Path, ...]) -> None:
         if shared.json:
             data_json(addresses, line=True)
             return
-        labels = {"page": "Page", "dify": "Dify endpoint", "openai": "OpenAI base URL", "mcp": "MCP", "api": "JSON API"}
-        for name, label in labels.items():
+        for name, label in LABELS.items():
             if name in addresses:
                 data(f"{label + ':':<17} {addresses[name]}")
         if "mcp" not in addresses:
             words("MCP is off; to turn it on: pip install 'ragwright[mcp]'")
-        words("loading the models; stop with Ctrl-C")
+        words("not ready yet; stop with Ctrl-C")
 
-    sys.exit(run_server(shared.settings, on_start=started, watch=watch))
+    def ready(addresses: dict[str, str]) -> None:
+        named = ", ".join(f"{SHORT[name]} {addresses[name]}" for name in SHORT if name in addresses)
+        words(f"ready after {time.monotonic() - begun:.0f} s: {named}")
+
+    begun = time.monotonic()
+    sys.exit(run_server(shared.settings, on_start=started, on_ready=ready, say=words, watch=watch))

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, shown_path, words
 from rag.cli.progress import progress_bar
@@ -42,10 +43,13 @@ def command(shared: Shared, name: str, to: str) -> None:
     else:
         place = report.target if "://" in report.target else shown_path(report.target)
         same = report.documents - report.copied
-        parts = [f"{report.copied} documents with {report.sentences_copied} sentences written"]
+        parts = [f"{counted(report.copied, 'document')} with {counted(report.sentences_copied, 'sentence')} written"]
         parts += [f"{same} unchanged"] if same else []
         parts += [f"{report.removed} removed"] if report.removed else []
-        data(f"{name}: {', '.join(parts)}; {place} holds {report.sentences} sentences, {verdict(report.differences)}")
+        data(
+            f"{name}: {', '.join(parts)}; {place} holds {counted(report.sentences, 'sentence')}, "
+            f"{verdict(report.differences)}"
+        )
     sys.exit(1 if report.differences else 0)
 
 
@@ -55,4 +59,4 @@ def verdict(differences: int) -> str:
     >>> verdict(0), verdict(3)
     ('verified', '3 documents differ from the manifest')
     """
-    return f"{differences} documents differ from the manifest" if differences else "verified"
+    return f"{counted(differences, 'document', verb='differ')} from the manifest" if differences else "verified"

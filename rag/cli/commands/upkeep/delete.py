@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexes.display import counted
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, say_waiting, shown_path, words
@@ -145,9 +146,9 @@ def _sum(name: str, found: Mapping[str, int], paths: Mapping[str, str]) -> str:
         stays = "; its text is kept, since another file has the same" if shared_text else ""
         doc_id = next(iter(found))
         shown = doc_id if "!/" in doc_id else paths.get(doc_id, doc_id)  # all of an archive has one path
-        return f"removed {shown_path(shown)} ({count:,} sentences{stays})"
+        return f"removed {shown_path(shown)} ({counted(count, 'sentence')}{stays})"
     stays = f"; the text of {shared_text} is kept, since other files have the same" if shared_text else ""
-    return f"removed {len(found):,} documents of {shown_path(name)} ({count:,} sentences{stays})"
+    return f"removed {counted(len(found), 'document')} of {shown_path(name)} ({counted(count, 'sentence')}{stays})"
 
 
 def match(name: str, sources: Mapping[str, str], paths: Mapping[str, str]) -> list[str]:
@@ -194,7 +195,7 @@ def remove_collection(shared: Shared, yes: bool) -> None:
 
 
 def _number(count: int | None) -> str:
-    return "damaged" if count is None else f"{count} sentences"
+    return "damaged" if count is None else f"{counted(count, 'sentence')}"
 
 
 def agree(shared: Shared, count: int | None, yes: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json
 from rag.cli.progress import Waiting, progress_bar
@@ -44,7 +45,7 @@ def command(shared: Shared, force: bool) -> None:
 
     with (
         open_index(shared.collection, settings=shared.settings, check_model=False) as index,
-        Waiting(f"building the graph of {index.count:,} sentences"),
+        Waiting(f"building the graph of {counted(index.count, 'sentence')}"),
     ):
         built = index.optimize(force=force)
     show_graph(shared, *built)

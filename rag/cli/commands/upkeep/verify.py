@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
+from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, shown_path, words
 
 WORDS = {
-    "missing": "{found} of {expected} sentences are in the collection",
-    "extra": "{found} sentences are in the collection instead of {expected}",
+    "missing": "{part} in the collection",
+    "extra": "{some} in the collection instead of {expected}",
     "other": "the sentences are not those that were stored",
-    "unknown": "{found} sentences of a document that is not in the manifest",
+    "unknown": "{sentences} of a document that is not in the manifest",
     "unfinished": "a run was killed while it wrote this document",
     "texts": "its texts are not those that were stored",
     "vectors": "its vectors are not those that were stored",
@@ -57,17 +58,28 @@ def command(shared: Shared, repair: bool, deep: bool) -> None:
         data_json({"collection": shared.collection, **result.as_dict(), "mended": mended, "read": again})
     else:
         for difference in result.differences:
-            what = WORDS[difference.problem].format(found=difference.found, expected=difference.expected)
+            there, expected = difference.found, difference.expected
+            what = WORDS[difference.problem].format(
+                part=counted(there, "sentence", of=expected, verb="are"),
+                some=counted(there, "sentence", verb="are"),
+                sentences=counted(there, "sentence"),
+                expected=expected,
+            )
             data(f"{shown_path(difference.doc_id)}: {what}")
-        found = f"{len(result.differences)} differences" if result.differences else "no differences"
+        found = counted(len(result.differences), "difference") if result.differences else "no differences"
         repaired = f", {result.repaired} mended" if repair and result.differences else ""
-        data(f"{shared.collection}: {result.documents} documents, {result.points} points, {found}{repaired}")
+        data(
+            f"{shared.collection}: {counted(result.documents, 'document')}, "
+            f"{counted(result.points, 'point')}, {found}{repaired}"
+        )
     if again:
-        words(f"read again: {len(again)} files")
+        words(f"read again: {counted(len(again), 'file')}")
     if result.adopted:
-        words(f"the new manifest now lists {result.adopted} documents; the next 'rag ingest' reads their files")
+        words(
+            f"the new manifest now lists {counted(result.adopted, 'document')}; the next 'rag ingest' reads their files"
+        )
     if deep and result.unchecked:
-        words(f"{result.unchecked} documents have no checksums yet: an earlier version stored them")
+        words(f"{counted(result.unchecked, 'document', verb='have')} no checksums yet: an earlier version stored them")
     if result.read_again:
         words("run 'rag ingest' on the same folders again to read what was removed")
     elif not result.sound:

@@ -146,9 +146,9 @@ function camel(start, name) {
   return start + name.split("_").filter(Boolean).map((part) => part[0].toUpperCase() + part.slice(1)).join("");
 }
 
-// A note is an English sentence; readers of Chinese first see what it is about.
-function noteItem(note, kind) {
-  const label = kind && words[camel("note", kind)];
+// A note is in the question's language; of an English one, readers of Chinese first see what it is about.
+function noteItem(note, kind, language) {
+  const label = kind && language !== "zh" && words[camel("note", kind)];
   return label ? element("li", {}, label, " ", element("span", { class: "meta", lang: "en" }, note)) : element("li", {}, note);
 }
 
@@ -213,7 +213,7 @@ async function ask() {
         const status = event.data.status || "";
         const word = words[camel("status", status)] || status;
         $("status").replaceChildren(element("span", { class: `badge ${status}` }, word));
-        $("notes").replaceChildren(...event.data.notes.map((note, place) => noteItem(note, (event.data.note_kinds || [])[place])));
+        $("notes").replaceChildren(...event.data.notes.map((note, place) => noteItem(note, (event.data.note_kinds || [])[place], (event.data.trace || {}).language)));
         if (event.data.trace) $("answer").lang = event.data.trace.language === "zh" ? "zh-CN" : "en";
         showBesides(event.data);
         if (event.data.trace) showTrace(event.data.trace);

@@ -144,7 +144,7 @@ def test_teacher_scores_stand_beside_their_texts(tmp_path: Path) -> None:
     scores = {"q1": {"a": 2.0, "b": -1.0, "d": 1.5}, "q2": {"c": 1.0}}
     count, notes = flag_training.write_rows(mined(), tmp_path / "rows.jsonl", scores=scores, seed=7)
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert count == 2 and any("1 questions are left out" in note for note in notes)
+    assert count == 2 and any("1 question is left out" in note for note in notes)
     assert [(row["pos"], row["pos_scores"], row["neg"], row["neg_scores"]) for row in rows] == [
         (["alpha"], [2.0], ["beta"], [-1.0]),
         (["delta"], [1.5], ["beta"], [-1.0]),

@@ -41,6 +41,36 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         RunFolder(tmp_path / "out", {"base": "minilm"})
 
 
+def test_an_option_that_did_not_exist_yet_counts_as_its_default(tmp_path: Path) -> None:
+    before = {"base": "minilm", "pipeline": {"split": {"window": 2}}}
+    with RunFolder(tmp_path / "out", before) as run:
+        run.step("mine", lambda: 1)
+    usual = {"accumulate": 1, "pipeline": {"split": {"window": 3, "passage": 0}, "store": {"path": "x"}}}
+    usual["reads"] = {"depth": 50, "read": "window"}
+    now = {**before, "accumulate": 1, "pipeline": {"split": {"window": 2, "passage": 0}}, "reads": {"depth": 50}}
+    with RunFolder(tmp_path / "out", now, usual) as again:
+        assert again.continued
+    for changed, named in (
+        ({"accumulate": 8}, "accumulate = 1, but now it is 8"),
+        ({"pipeline": {"split": {"window": 2, "passage": 150}}}, "pipeline.split.passage = 0, but now it is 150"),
+        ({"reads": {"depth": 20}}, "reads.depth = 50, but now it is 20"),
+        ({"unheard": 4}, "unheard = None, but now it is 4"),
+    ):
+        with pytest.raises(SettingsError, match=named):
+            RunFolder(tmp_path / "out", {**now, **changed}, usual)
+
+
+def test_a_run_keeps_addresses_without_logins_and_keys(tmp_path: Path) -> None:
+    settings = {"teacher": ("server:https://me:word@host/v1?sig=s3cr3t#m",), "llm": {"base_url": "http://a:bcd@host"}}
+    with RunFolder(tmp_path / "out", settings) as run:
+        run.step("mine", lambda: 1)
+    text = (tmp_path / "out" / "run.json").read_text(encoding="utf-8")
+    assert "s3cr3t" not in text and "word" not in text and "bcd" not in text and "https://***@host/v1?***#m" in text
+    (tmp_path / "out" / "run.json").write_text(text.replace("***@host/v1?***", "old:pass@host/v1?sig=1"))
+    with RunFolder(tmp_path / "out", settings) as again:  # written before addresses were masked
+        assert again.continued
+
+
 def test_a_run_that_ended_no_step_may_be_begun_anew(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "out", {"base": "minlm"}):
         pass

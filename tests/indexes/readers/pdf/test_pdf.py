@@ -286,7 +286,7 @@ def test_only_scanned_pages(tmp_path: Path) -> None:
     pdf.add_page()
     pdf.image(picture, x=10, y=10)
     pdf.output(str(tmp_path / "a.pdf"))
-    with pytest.raises(ReaderError, match="no text in its 1 pages, it seems scanned"):
+    with pytest.raises(ReaderError, match="no text in its 1 page, it seems scanned"):
         read_file(tmp_path / "a.pdf")
 
 

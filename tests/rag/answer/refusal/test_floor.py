@@ -100,4 +100,7 @@ def test_a_greeting_is_no_question_to_texts_of_another_language(tmp_path: Path) 
         engine = build_query_engine(index, settings=settings)
         for greeting in ("hello", "good morning", "thank you very much", "你好", "早上好"):
             assert engine.query(greeting).metadata["status"] == "not_found", greeting
+        refused = engine.query("你好")
+        assert refused.metadata["note_kinds"] == ["no_llm", "not_found"]
+        assert refused.metadata["notes"] == ["没有配置语言模型，因此以下是文档原句", "找到的段落与所问的内容无关"]
         assert engine.query("When does the pier close every day?").metadata["status"] == "extractive"
