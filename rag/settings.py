@@ -17,7 +17,7 @@ class RetrievalSettings(SectionModel):
     3
     """
 
-    top_k: int = Field(50, ge=1, description="candidates per leg; all of them are kept after fusion")
+    top_k: int = Field(50, ge=1, description="candidates per leg (dense and sparse search); all are kept after fusion")
     top_n: int = Field(5, ge=1, description="passages in the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
     fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field(
@@ -49,22 +49,25 @@ class RetrievalSettings(SectionModel):
         0,
         ge=0,
         le=50,
-        description="first hits whose vectors are added to the question's for a second search (Rocchio); 0: none",
+        description="number of first hits whose vectors are added to the question's for a second search (Rocchio); "
+        "0: none",
     )
     feedback_share: float = Field(
         1.0, ge=0, le=4, description="weight of the mean of those hits relative to the question"
     )
     translate: Literal["off", "auto"] = Field(
         "off",
-        description="auto: if the collection holds the other of Chinese and English too, the language model translates"
-        " the question, and both are searched",
+        description="auto: if the collection also has text in the other language (Chinese or English), the "
+        "language model translates the question, and both are searched",
     )
-    phrasings: int = Field(0, ge=0, le=8, description="rephrased questions by the language model that are searched too")
+    phrasings: int = Field(
+        0, ge=0, le=8, description="rephrasings of the question, by the language model, that are searched too; 0: none"
+    )
     diversity: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="weight of dissimilarity to the passages before (MMR); 0: none",
+        description="weight of dissimilarity to the passages already chosen (MMR); 0: none",
     )
 
     @property
@@ -83,9 +86,11 @@ class RetrievalSettings(SectionModel):
 
 
 class HydeSettings(SectionModel):
-    """Hypothetical documents (arXiv 2212.10496)."""
+    """HyDE: search with hypothetical documents that the language model writes (arXiv 2212.10496)."""
 
-    mode: Literal["off", "on", "auto"] = Field("off", description="auto: only if the first retrieval looks weak")
+    mode: Literal["off", "on", "auto"] = Field(
+        "off", description="off, on or auto; auto: only if the first retrieval looks weak"
+    )
     documents: int = Field(1, ge=1, le=8, description="hypothetical documents per question")
     keep_question: bool = Field(True, description="include the question's own vector in the mean")
     weak_below: float | None = Field(
@@ -95,22 +100,22 @@ class HydeSettings(SectionModel):
 
 
 class RerankSettings(SectionModel):
-    """The cross-encoder over the fused candidates."""
+    """The reranker, which puts the fused candidates into a new order."""
 
     provider: Literal["none", "cross_encoder", "llm", "api"] = Field(
         "cross_encoder",
-        description="cross_encoder (FlagEmbedding base and large), llm (FlagEmbedding's LLM-based "
-        "rerankers, Qwen3-Reranker), api (vLLM / Jina / Cohere shape), none",
+        description="cross_encoder (such as bge-reranker-v2-m3), llm (FlagEmbedding's LLM-based rerankers, "
+        "Qwen3-Reranker), api (a server with the rerank API of vLLM, Jina or Cohere), none",
     )
     model: str = Field(
         "BAAI/bge-reranker-v2-m3", description="hub name, ModelScope name, folder, or the server's model name"
     )
     hub: Literal["huggingface", "modelscope"] = Field(
-        "huggingface", description="where to download a model that is not a folder"
+        "huggingface", description="hub from which a model name that is not a folder is downloaded"
     )
     trust_remote_code: bool = Field(False, description="run code from the model's folder; read that code first")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
+    device: str = Field("auto", description="device to run on: auto, cpu, cuda, cuda:1 or mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: as for encoder.dtype")
     depth: int = Field(50, ge=1, description="fused candidates to rerank")
     weight: float = Field(
         1.0,
@@ -125,7 +130,9 @@ class RerankSettings(SectionModel):
         description="with weight below 1: divisor of the reranker's raw scores, instead of stretching them over the "
         "candidates",
     )
-    read: Literal["window", "sentence"] = Field("window", description="text of a candidate that the reranker reads")
+    read: Literal["window", "sentence"] = Field(
+        "window", description="what the reranker reads of a candidate: its window, or only the sentence"
+    )
     instruction: str = Field(
         "",
         description="task description for rerankers that take one (Qwen3-Reranker); default: the model's own",
@@ -167,10 +174,10 @@ class LLMSettings(SectionModel):
     context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
     max_tokens: int = Field(1024, ge=1, description="maximum tokens of an answer (num_predict)")
     temperature: float = Field(0.1, ge=0, description="sampling temperature; 0 is the most repeatable")
-    thinking: bool = Field(False, description="let reasoning models think first")
+    thinking: bool = Field(False, description="let reasoning models think before they answer")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
     threads: int | None = Field(
-        None, ge=1, description="llama_cpp: processor threads; default: as many as processors are idle"
+        None, ge=1, description="llama_cpp: processor threads; default: the number of idle processors"
     )
     languages: tuple[Literal["en", "zh"], ...] = Field(
         ("en", "zh"), min_length=1, description="languages the model can answer in"
@@ -213,8 +220,8 @@ class AnswerSettings(SectionModel):
     )
     refusal: Literal["auto", "signals", "model"] = Field(
         "auto",
-        description="what decides that the passages do not answer: signals (several, combined), model (its own words);"
-        " auto: signals for models with fitted ones",
+        description="what decides that the passages do not answer the question: signals (several, combined) or model "
+        "(its own words); auto: signals for models for which they are fitted",
     )
     refusal_file: Path | None = Field(
         None, description="fitted signals of your own model, written by 'rag-eval calibrate --answers'"
@@ -255,7 +262,7 @@ class ServeSettings(SectionModel):
     host: str = Field("127.0.0.1", description="address to listen on; any address but this machine's requires a key")
     port: int = Field(8321, ge=0, le=65535, description="port to listen on")
     collections: tuple[str, ...] = Field((), description="collections to serve; empty: all of the store")
-    hosts: tuple[str, ...] = Field((), description="further names that the Host header may hold on a loopback address")
+    hosts: tuple[str, ...] = Field((), description="further names allowed in the Host header on a loopback address")
     origins: tuple[str, ...] = Field((), description="web origins that a browser may call the API from (CORS)")
     metrics_open: bool = Field(False, description="serve /metrics without a key")
     trace_content: bool = Field(False, description="write questions, passages and answers into OpenTelemetry spans")

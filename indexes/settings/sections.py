@@ -32,16 +32,16 @@ class EncoderSettings(SectionModel):
     hub: Literal["huggingface", "modelscope"] = Field(
         "huggingface", description="hub from which a model name that is not a folder is downloaded"
     )
-    revision: str | None = Field(None, description="hub revision")
+    revision: str | None = Field(None, description="branch, tag or commit of the model on Hugging Face")
     trust_remote_code: bool = Field(False, description="run code contained in a model folder; read that code first")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: str = Field("auto", description="device to run on: auto, cpu, cuda, cuda:1 or mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 if the processor supports it, else float16 on a GPU and float32 on a CPU"
     )
     question_runtime: Literal["auto", "torch", "packed", "half", "int8"] = Field(
         "auto",
-        description="how a question is read on the processor: torch (as sentences are), packed (weights laid out "
-        "once), half (weights of 16 bits), int8 (of 8 bits); auto: the fastest that gives the same vectors (cosine "
+        description="how questions are encoded on the processor: torch (like sentences), packed (weights laid out "
+        "once), half (16-bit weights), int8 (8-bit weights); auto: the fastest that gives the same vectors (cosine "
         "0.999), measured once on the machine",
     )
     max_tokens: int | None = Field(None, ge=8, description="longest text in tokens; default: the model's maximum")
@@ -95,7 +95,9 @@ class ReadSettings(SectionModel):
     """Reading: how files become text."""
 
     encoding: str | None = Field(None, description="encoding of text, HTML and csv files; default: detected per file")
-    image_base_url: str | None = Field(None, description="pictures become links to this address; default: left out")
+    image_base_url: str | None = Field(
+        None, description="address that links to pictures begin with; default: pictures are left out"
+    )
     json_field: str | None = Field(
         None, description="path of the text in json and jsonl files, such as items[].body; default: everything"
     )
@@ -150,8 +152,8 @@ class SplitSettings(SectionModel):
         0.0,
         ge=0,
         le=1,
-        description="share of the vector of the document's name and headings to add to each sentence's "
-        "dense vector; each place is encoded once; ignored if split.contextual is not none",
+        description="weight of the vector of the document's name and headings, added to each sentence's "
+        "dense vector; encoded once per section; ignored if split.contextual is not none",
     )
     passage: int = Field(
         0,
@@ -166,25 +168,30 @@ class SplitSettings(SectionModel):
         "(mean-pooling models); twice: the mean of the sentence's own vector and the passage's",
     )
     dense_context: float = Field(
-        0.0, ge=0, le=4, description="share of the mean of its surroundings to add to each sentence's dense vector"
+        0.0,
+        ge=0,
+        le=4,
+        description="weight of the mean vector of its surroundings, added to each sentence's dense vector",
     )
     dense_context_of: Literal["window", "document"] = Field(
         "window", description="surroundings for dense_context: the window (sparse.window) or the whole document"
     )
-    chunk_chars: int = Field(150, ge=20, description="fixed: longest chunk; 100 to 150 for Chinese, 400 for English")
-    child_max_chars: int = Field(300, ge=20, description="parent_child: longest child")
-    parent_max_chars: int = Field(1200, ge=20, description="parent_child: longest parent")
+    chunk_chars: int = Field(
+        150, ge=20, description="fixed: longest chunk in characters; 100 to 150 for Chinese, 400 for English"
+    )
+    child_max_chars: int = Field(300, ge=20, description="parent_child: longest child in characters")
+    parent_max_chars: int = Field(1200, ge=20, description="parent_child: longest parent in characters")
 
 
 class IngestSettings(SectionModel):
-    """Limits and habits of an ingest run, which do not change what is stored."""
+    """Limits and options of an ingest run, which do not change what is stored."""
 
     chunk_sentences: int = Field(
         1024, ge=1, description="sentences encoded together; Ctrl-C stops after the current chunk"
     )
     file_timeout: float = Field(120.0, gt=0, description="time limit for reading one file, in seconds")
     file_memory_mb: int = Field(2048, ge=64, description="memory limit for reading one file, in MB")
-    follow_links: bool = Field(False, description="follow links out of the given folders")
+    follow_links: bool = Field(False, description="follow symbolic links that lead out of the given folders")
     tls_ca_file: Path | None = Field(
         None, description="CA certificate of a Dask scheduler and its workers (--cluster tls://...)"
     )
