@@ -19,7 +19,9 @@ import numpy as np
 from indexes import build_index, open_index
 from indexes.encoders.base import Encoded, Fingerprint
 from indexes.errors import RagWrightError
+from indexes.ingest import run as ingestion
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
+from tests.indexes.ingest.kill_scenario import InProcessReader
 
 MB = 1 << 20
 
@@ -84,6 +86,7 @@ def state(store: Path) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
+    ingestion.ReaderWorker = InProcessReader  # type: ignore[misc, assignment]
     docs = folder / "docs"
     write(docs)
     build(docs, folder / "reference").close()

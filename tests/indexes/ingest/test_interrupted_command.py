@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,64 @@ from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from tests import ROOT
+from tests.indexes.encoders.encoder_fixtures import FakeServer
 from tests.indexes.ingest.kill_scenario import text_of
+from tests.indexes.words_model import WordVectors
 
-FILES = 30
-LONG = (4, 11)  # files of many chunks, one of them cut off in its middle
+FILES = 16
+LONG = (4, 9)  # files of many chunks, one of them cut off in its middle
 RAG = [sys.executable, "-m", "rag.cli.main", "ingest"]
 
 
+class WordServer:
+    """An Ollama server: neither the command nor the test loads torch, and a run takes a while if it is to."""
+
+    def __init__(self) -> None:
+        self.pause = 0.0  # seconds a request
+        self._words = WordVectors(1)
+        self._http = FakeServer(self._answer)
+        self.url, self.close = self._http.url, self._http.close
+
+    def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/api/tags":
+            return 200, {"models": [{"name": "words:latest", "digest": "1"}]}
+        time.sleep(self.pause)
+        return 200, {"embeddings": self._words.embed(body["input"], query=False).dense.tolist()}
+
+
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return build_encoder(settings_for(Path("unused")))
+def server() -> Iterator[WordServer]:
+    server = WordServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def encoder(server: WordServer) -> Encoder:
+    return build_encoder(settings_for(Path("unused"), server))
 
 
 @pytest.fixture(scope="module")
 def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs = tmp_path_factory.mktemp("docs")
     for number in range(FILES):
-        size = 150 if number in LONG else 4
+        size = 60 if number in LONG else 4
         (docs / f"{number:02}.txt").write_text(text_of(f"{number:02}", 1, size), encoding="utf-8")
     return docs
 
 
 @pytest.fixture(scope="module")
-def expected(docs: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, Any]]:
-    with build_index(docs, settings=settings_for(tmp_path_factory.mktemp("whole")), encoder=encoder) as index:
+def expected(
+    docs: Path, server: WordServer, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[int, Any]]:
+    settings = settings_for(tmp_path_factory.mktemp("whole"), server)
+    with build_index(docs, settings=settings, encoder=encoder) as index:
         return content(index)
 
 
-def settings_for(store: Path) -> IndexSettings:
+def settings_for(store: Path, server: WordServer) -> IndexSettings:
     return IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm", dtype="float32"),
+        encoder=EncoderSettings(provider="ollama", model="words", base_url=server.url),
         store=StoreSettings(path=store, quantization="none", min_free_mb=0),
         ingest=IngestSettings(chunk_sentences=8),
     )
@@ -63,18 +92,26 @@ def content(index: Any) -> dict[str, dict[int, Any]]:
     return found
 
 
+@pytest.mark.timeout(600)  # a busy machine
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c(
-    signals: int, docs: Path, expected: dict[str, dict[int, Any]], encoder: Encoder, tmp_path: Path
+    signals: int,
+    docs: Path,
+    expected: dict[str, dict[int, Any]],
+    server: WordServer,
+    encoder: Encoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(server, "pause", 0.03)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
     environ |= {
         "RAG_STORE_PATH": str(tmp_path / "store"),
         "RAG_STORE_MIN_FREE_MB": "0",
         "RAG_STORE_QUANTIZATION": "none",
-        "RAG_ENCODER_PROVIDER": "minilm",
-        "RAG_ENCODER_MODEL": "minilm",
-        "RAG_ENCODER_DTYPE": "float32",
+        "RAG_ENCODER_PROVIDER": "ollama",
+        "RAG_ENCODER_MODEL": "words",
+        "RAG_ENCODER_BASE_URL": server.url,
         "RAG_INGEST_CHUNK_SENTENCES": "8",
         "XDG_CONFIG_HOME": str(tmp_path),
     }
@@ -89,7 +126,7 @@ def test_ctrl_c(
         start_new_session=True,
     )
     journal = tmp_path / "store" / "manifests" / "default.journal"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not journal.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.002)  # the first long document is on its way: some are stored, and it is half encoded
     for _ in range(signals):
@@ -100,7 +137,8 @@ def test_ctrl_c(
     assert stdout == "" and "Traceback" not in stderr, stderr
     assert "files are stored; the next run continues from there" in stderr and stderr.endswith("interrupted\n"), stderr
     told = report.read_text(encoding="utf-8").count('"added"')
-    settings = settings_for(tmp_path / "store")
+    monkeypatch.undo()
+    settings = settings_for(tmp_path / "store", server)
     with open_index(settings=settings, encoder=encoder) as index:
         found = content(index)
         assert index.verify().sound
