@@ -21,7 +21,7 @@ MEASURING = {
     "rag.llms": "build_llm",
 }
 
-ASKED = 10  # questions of a probe
+ASKED = 4  # questions of a probe
 
 WHOLE_PROBES = forgetting.probes
 
@@ -40,7 +40,7 @@ def cut_probes() -> list[Dataset]:
 
 @pytest.fixture(scope="module", autouse=True)
 def small_probes() -> Iterator[None]:
-    """Forgetting is measured by ten questions a language: a run scores each of its models on all of them."""
+    """Forgetting is measured by four questions a language: a run scores each of its models on all of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forgetting, "probes", lambda: [replace(probe, notes=[]) for probe in cut_probes()])
         yield

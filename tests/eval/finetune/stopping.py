@@ -11,13 +11,16 @@ class Stop(BaseException):
     pass
 
 
-def stopping(stage: str) -> Any:
-    """A run's ``stage`` that stops it when 70 % of that stage are done."""
+def stopping(stage: str, share: float = 0.7) -> Any:
+    """A run's ``stage`` that stops it when this share of that stage is done; 0: where it begins."""
 
     @contextmanager
     def begun(name: str) -> Iterator[Any]:
+        if name == stage and not share:
+            raise Stop
+
         def tick(done: int, total: int) -> None:
-            if name == stage and done >= 0.7 * total:
+            if name == stage and done >= share * total:
                 raise Stop
 
         yield tick

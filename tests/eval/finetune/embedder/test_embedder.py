@@ -131,7 +131,7 @@ def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path, forbid_
     from eval.finetune.proof.proof import NotBetterError
 
     out = tmp_path / "out"
-    arguments = [str(place / "harbour"), "--base", str(place / "tiny"), "--out", str(out), "--epochs", "6"]
+    arguments = [str(place / "harbour"), "--base", str(place / "tiny"), "--out", str(out), "--epochs", "2"]
     arguments += ["--lr", "2e-3", "--batch", "8", "--cache", str(tmp_path / "cache"), "--teacher", "pipeline"]
     arguments += ["--merge", "auto", "--list", "4", "--pairs", "20", "--patience", "0", "--json"]
     arguments += ["--set", "encoder.dtype=float32", "--set", "encoder.device=cpu"]
@@ -179,6 +179,9 @@ def test_a_soup_is_the_mean_of_its_trainings(place: Path, tmp_path: Path) -> Non
         yield None
 
     base = str(place / "tiny")
+    with pytest.raises(Stop):
+        finetune_embedder(place / "harbour", base, out=tmp_path / "parts", stage=stopping("train 1 of 3", 0), **same)
+    shutil.copytree(tmp_path / "parts", tmp_path / "whole")
     found = finetune_embedder(place / "harbour", base, out=tmp_path / "whole", stage=keeping, **same)
     assert sorted(kept) == ["trained", "trained-0", "trained-1", "trained-2"]
     model, first = load_file(found.model / "model.safetensors"), load_file(place / "tiny/model.safetensors")
@@ -194,9 +197,9 @@ def test_a_soup_is_the_mean_of_its_trainings(place: Path, tmp_path: Path) -> Non
     with pytest.raises(Stop):
         finetune_embedder(place / "harbour", base, out=tmp_path / "parts", stage=stopping("train 2 of 3"), **same)
     assert (tmp_path / "parts/trained-0").is_dir() and not (tmp_path / "parts/trained-2").exists()
-    again = load_file(
-        finetune_embedder(place / "harbour", base, out=tmp_path / "parts", **same).model / "model.safetensors"
-    )
+    with pytest.raises(Stop):
+        finetune_embedder(place / "harbour", base, out=tmp_path / "parts", stage=stopping("score tuned", 0), **same)
+    again = load_file(tmp_path / "parts/model/model.safetensors")
     assert all((again[name] == model[name]).all() for name in model)
 
 

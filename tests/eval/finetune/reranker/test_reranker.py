@@ -56,10 +56,18 @@ def pipeline() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def tuned(
-    harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> TunedReranker:
-    out = tmp_path_factory.mktemp("runs") / "out"
+def begun(harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is ready to train: what was before is measured, and its questions are made."""
+    out = tmp_path_factory.mktemp("runs") / "begun"
+    stage = stopping("warm up", 0)
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache, stage=stage)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tuned(harbour: Path, bert: Path, cache: Path, pipeline: Settings, begun: Path) -> TunedReranker:
+    out = Path(shutil.copytree(begun, begun.with_name("out")))
     return finetune_reranker(harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache)
 
 
@@ -169,18 +177,16 @@ def test_a_finished_run_is_loaded_and_another_one_is_refused(
 
 
 def test_an_interrupted_run_continues_to_the_same_figures(
-    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
+    tuned: TunedReranker, begun: Path, harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
 ) -> None:
     """Stopped behind a checkpoint of the training, which is where a killed one leaves off."""
-    stage = stopping("train")
+    out, stage = Path(shutil.copytree(begun, tmp_path / "out")), stopping("train")
     with pytest.raises(Stop):
-        finetune_reranker(
-            harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, stage=stage
-        )
-    assert (tmp_path / "checkpoints").is_dir() and not (tmp_path / "model").exists()
+        finetune_reranker(harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache, stage=stage)
+    assert (out / "checkpoints").is_dir() and not (out / "model").exists()
     said: list[str] = []
     again = finetune_reranker(
-        harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, say=said.append
+        harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache, say=said.append
     )
     assert said[0].startswith("resuming") and "warm up" in said[0]
     assert again.rows == tuned.rows and again.weight == tuned.weight
@@ -194,6 +200,9 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
     """The same steps a question, on all of them; interrupted or not."""
     options = replace(TRAINING, refit=True)
     same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("refit", 0), **same)
+    shutil.copytree(tmp_path / "parts", tmp_path / "whole")
     found = finetune_reranker(harbour, str(bert), out=tmp_path / "whole", **same)
     run = json.loads((tmp_path / "whole" / "run.json").read_text())["steps"]
     first, again = run["train"]["result"], run["refit"]["result"]
@@ -206,10 +215,9 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
     with pytest.raises(Stop):
         finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("refit"), **same)
     assert (tmp_path / "parts" / "trial").is_dir() and not (tmp_path / "parts" / "model").exists()
-    np.testing.assert_array_equal(
-        ours(finetune_reranker(harbour, str(bert), out=tmp_path / "parts", **same).model, PAIRS[:20]),
-        ours(found.model, PAIRS[:20]),
-    )
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("score tuned", 0), **same)
+    np.testing.assert_array_equal(ours(tmp_path / "parts/model", PAIRS[:20]), ours(found.model, PAIRS[:20]))
     refused, code = merge(bert, found.model, harbour, tmp_path / "merged", cache)
     assert code == 2 and "also trained on the dev questions (--refit)" in str(refused.exception)
     assert not (tmp_path / "merged").exists()
@@ -221,7 +229,7 @@ def test_a_soup_is_the_mean_of_its_trainings(
     """Trainings with seeds of their own, from one start; interrupted or not."""
     from safetensors.numpy import load_file
 
-    options = replace(TRAINING, epochs=2, evaluations=1, soup=3, weight=0.5)
+    options = replace(TRAINING, epochs=2, evaluations=1, soup=2, weight=0.5)
     same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
     kept: dict[str, dict[str, np.ndarray]] = {}
 
@@ -230,27 +238,31 @@ def test_a_soup_is_the_mean_of_its_trainings(
         """Look at the members before they are cleared away."""
         kept.update(
             (path.name, load_file(path / "model.safetensors"))
-            for path in (tmp_path / "whole").glob("model-[012]")
+            for path in (tmp_path / "whole").glob("model-[01]")
             if (path / "model.safetensors").is_file()
         )
         yield None
 
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("train 1 of 2", 0), **same)
+    shutil.copytree(tmp_path / "parts", tmp_path / "whole")
     found = finetune_reranker(harbour, str(bert), out=tmp_path / "whole", stage=keeping, **same)
-    assert sorted(kept) == ["model-0", "model-1", "model-2"]
+    assert sorted(kept) == ["model-0", "model-1"]
     whole = load_file(found.model / "model.safetensors")
     for name, value in whole.items():
         members = [kept[one][name] for one in sorted(kept)]
         np.testing.assert_allclose(value, np.mean(members, axis=0), atol=1e-5)
     assert any((kept["model-0"][name] != kept["model-1"][name]).any() for name in whole)
-    assert any(note.startswith("the weights are the mean of 3 trainings") for note in found.proof.notes)
+    assert any(note.startswith("the weights are the mean of 2 trainings") for note in found.proof.notes)
     left = {path.name for path in (tmp_path / "whole").iterdir()}
-    assert {"loss.csv", "loss-2.csv", "loss-3.csv"} <= left
+    assert {"loss.csv", "loss-2.csv"} <= left
     assert not [name for name in left if name.startswith(("model-", "checkpoints"))]
     with pytest.raises(Stop):
-        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("train 2 of 3"), **same)
-    assert (tmp_path / "parts" / "model-0").is_dir() and not (tmp_path / "parts" / "model-2").exists()
-    again = finetune_reranker(harbour, str(bert), out=tmp_path / "parts", **same)
-    np.testing.assert_array_equal(ours(again.model, PAIRS[:20]), ours(found.model, PAIRS[:20]))
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("train 2 of 2"), **same)
+    assert (tmp_path / "parts" / "model-0").is_dir() and not (tmp_path / "parts" / "model-1").exists()
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("score tuned", 0), **same)
+    np.testing.assert_array_equal(ours(tmp_path / "parts/model", PAIRS[:20]), ours(found.model, PAIRS[:20]))
 
 
 def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
