@@ -85,7 +85,7 @@ class RerankerOptions(Training):
     skip: int = skip_option(RUNS)
     warm_up: int = option(
         0,
-        "Number of questions from the documents alone, on which to learn the pipeline's own scores first.",
+        "Number of questions generated from the documents, on which it first learns the pipeline's own scores.",
         low=0,
         metavar="N",
         measured=RUNS,
@@ -123,7 +123,7 @@ class RerankerOptions(Training):
     )
     evaluations: int = option(
         4,
-        "Number of evaluations on dev (and checkpoints) in the training.",
+        "Number of evaluations on dev (and of checkpoints) during training.",
         low=1,
         measured="nothing; 2 on xquad_en, scifact, 3 on trecqa_rerank",
     )

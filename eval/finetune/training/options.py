@@ -61,7 +61,7 @@ class Training(Plain):
     lr: float
     warmup: float = option(
         0.1,
-        "Share of the steps over which the learning rate rises.",
+        "Share of the steps over which the learning rate rises to --lr.",
         low=0,
         high=0.9,
         measured="scifact, cmrc2018, xquad_en, trecqa_rerank",

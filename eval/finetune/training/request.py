@@ -41,7 +41,7 @@ class Request:
     out: str | Path = option(
         MISSING,
         "Folder for checkpoints, model and proof; run the same command again to resume.",
-        metavar="OUT",
+        metavar="DIR",
         everyday=True,
     )
     also: tuple[str | Path, ...] = option(
@@ -82,7 +82,7 @@ class Request:
         low=0,
         high=1,
         metavar="SHARE",
-        measured="not measured: the limit of the reference project",
+        measured="nothing; it is the limit of the reference project",
     )
     cache: str | Path | None = option(
         None, "Folder for embeddings and indexes [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]", metavar="DIR"

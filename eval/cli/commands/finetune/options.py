@@ -187,7 +187,9 @@ base_option = click.option(
 
 
 def _recipe_option(recipes: Mapping[str, Recipe]) -> Callable[[F], F]:
-    text = "Training options of another project; they are printed, and options on the command line override them."
+    text = (
+        "Training recipe: the options of another project, which are printed; options on the command line override them."
+    )
     return click.option("--recipe", type=click.Choice(list(recipes)), help=text)
 
 
