@@ -68,7 +68,7 @@ Examples:
     show_default=True,
     help="Format of the printed report.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace reports of other comparisons that stand in -o.")
+@click.option("--overwrite", is_flag=True, help="Replace an -o file that has the report of another comparison.")
 @json_option
 def command(
     folders: tuple[str, ...],
