@@ -32,7 +32,7 @@ measures_option = click.option(
     "--measures",
     envvar="RAG_EVAL_MEASURES",
     metavar="LIST",
-    help="Measures, separated by commas or blanks, such as 'NDCG@10,R@100'.  [env: RAG_EVAL_MEASURES]",
+    help="Measures, separated by commas or spaces, such as 'NDCG@10,R@100'.  [env: RAG_EVAL_MEASURES]",
 )
 split_option = click.option(
     "--split", default="test", envvar="RAG_EVAL_SPLIT", help="Split of the dataset [test].  [env: RAG_EVAL_SPLIT]"

@@ -57,7 +57,7 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
     ]
     if bad:
         raise SourceError(
-            f"{counted(len(bad), 'id', verb='contain')} tabs, line ends or outer blanks, "
+            f"{counted(len(bad), 'id', verb='contain')} tabs, line ends, or spaces at an end, "
             f"which qrels cannot hold (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )

@@ -135,7 +135,7 @@ class SplitSettings(SectionModel):
         1200,
         ge=50,
         description="longest sentence in characters; a longer one (log, minified code), or one with more "
-        "tokens than the encoder reads, is cut, at a blank if possible",
+        "tokens than the encoder reads, is cut, at a space if possible",
     )
     overlap_chars: int = Field(
         30,

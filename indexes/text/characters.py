@@ -18,7 +18,7 @@ HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 WITHOUT_BLANKS = f"\u2e80-\u2fdf{HAN}{KANA}"  # scripts without blanks between words, radicals included
 # Chinese and Japanese text with its punctuation and full-width forms, but not the ideographic space.
 CJK = "\u2e80-\u2fff\u3001-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-# Soft hyphen, zero-width blanks, byte order mark, direction marks: listed one by one, to be searched for.
+# Soft hyphen, zero-width spaces, byte order mark, direction marks: listed one by one, to be searched for.
 INVISIBLE = (
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"

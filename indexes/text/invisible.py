@@ -1,4 +1,4 @@
-"""Remove invisible characters (soft hyphens, zero-width blanks, direction marks), for all formats.
+"""Remove invisible characters (soft hyphens, zero-width spaces, direction marks), for all formats.
 
 A word with one of them is not found by its letters, so readers remove them from the text; ``searched`` does so for
 everything that is encoded, as texts may come from other readers.

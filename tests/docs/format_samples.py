@@ -43,7 +43,7 @@ add("plain text", READ, "chapter lines as headings", text("a.txt", "第一章 �
 add(
     "plain text",
     LEFT_OUT,
-    "soft hyphens and zero-width blanks",
+    "soft hyphens and zero-width spaces",
     text("a.txt", "down\u00adstream key\u200bboard"),
     "downstream keyboard",
 )
