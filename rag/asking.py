@@ -11,6 +11,8 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llama_index_instrumentation.span import active_span_id
+
 from indexes.errors import LLMError
 from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
@@ -102,7 +104,7 @@ class AnswerEngine:
         filters: MetadataFilters | None = None,
         *,
         searched: str | QueryLike | None = None,
-        on_end: Callable[[Any], None] | None = None,
+        on_end: Callable[[Any], object] | None = None,
     ) -> AnswerStream:
         """Answer token by token: iterate ``.tokens()``, then read ``.response``.
 
@@ -119,7 +121,7 @@ class AnswerEngine:
         filters: MetadataFilters | None = None,
         *,
         searched: str | QueryLike | None = None,
-        on_end: Callable[[Any], None] | None = None,
+        on_end: Callable[[Any], object] | None = None,
     ) -> AnswerStream:
         """Stream without blocking the event loop: iterate ``.atokens()``."""
         return await self._stream(question, filters, searched, self.awaiting, on_end=on_end)
@@ -168,7 +170,7 @@ class AnswerEngine:
         searched: str | QueryLike | None,
         way: Way,
         *,
-        on_end: Callable[[Any], None] | None = None,
+        on_end: Callable[[Any], object] | None = None,
         reported: bool = False,
     ) -> AnswerStream:
         prepared = await self.steps.prepare(question, filters, searched, way)
@@ -190,14 +192,14 @@ class AnswerStream:
         engine: AnswerEngine,
         prepared: PreparedAnswer,
         *,
-        on_end: Callable[[Any], None] | None = None,
+        on_end: Callable[[Any], object] | None = None,
         reported: bool = False,
     ) -> None:
         self._engine = engine
         self._prepared = prepared
         self._on_end = on_end
         self._reported = reported
-        self._span = instrumentation.current_span()  # the call that searched, parent of the tokens' span
+        self._span = active_span_id.get()  # the call that searched, parent of the tokens' span
         self.metadata: dict[str, Any] = {}
         self.response: Any = None
 

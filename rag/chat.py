@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -52,22 +53,22 @@ class RagChatEngine(BaseChatEngine):
     @trace_method("chat")
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         searched, note = run_now(self._condense(message, chat_history, BLOCKING))
-        return self._remember(message, self._noted(self.engine.answer(message, searched=searched), note))
+        return self._remember(message, note, self.engine.answer(message, searched=searched))
 
     @trace_method("chat")
     async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         searched, note = await self._condense(message, chat_history, self.engine.awaiting)
-        return self._remember(message, self._noted(await self.engine.aanswer(message, searched=searched), note))
+        return self._remember(message, note, await self.engine.aanswer(message, searched=searched))
 
     def stream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
         """Answer token by token; the turn is remembered after the last token."""
         searched, note = run_now(self._condense(message, chat_history, BLOCKING))
-        return self.engine.stream(message, searched=searched, on_end=self._turn(message, note))
+        return self.engine.stream(message, searched=searched, on_end=partial(self._remember, message, note))
 
     async def astream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
         """Stream without blocking the event loop: iterate ``.atokens()``."""
         searched, note = await self._condense(message, chat_history, self.engine.awaiting)
-        return await self.engine.astream(message, searched=searched, on_end=self._turn(message, note))
+        return await self.engine.astream(message, searched=searched, on_end=partial(self._remember, message, note))
 
     @trace_method("chat")
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
@@ -128,25 +129,13 @@ class RagChatEngine(BaseChatEngine):
             )
         return condensed or None, None
 
-    def _turn(self, message: str, note: str | None) -> Callable[[Response], None]:
-        """Return the function that remembers a turn after its last token."""
-
-        def remember(response: Response) -> None:
-            self._remember(message, self._noted(response, note))
-
-        return remember
-
-    @staticmethod
-    def _noted(response: Response, note: str | None) -> Response:
+    def _remember(self, message: str, note: str | None, response: Response) -> AgentChatResponse:
         if note and response.metadata is not None:
             note = text_in(note, response.metadata["trace"].get("language", ""))
             response.metadata["notes"] = [*response.metadata["notes"], note]
             response.metadata["note_kinds"] = [*response.metadata["note_kinds"], "follow_up"]
             for key in ("notes", "note_kinds"):
                 response.metadata["trace"][key] = response.metadata[key]
-        return response
-
-    def _remember(self, message: str, response: Response) -> AgentChatResponse:
         self._memory.put(ChatMessage(role=MessageRole.USER, content=message))
         self._memory.put(ChatMessage(role=MessageRole.ASSISTANT, content=str(response.response)))
         return AgentChatResponse(

@@ -207,15 +207,6 @@ def reranking(
         yield ended
 
 
-def current_span() -> str | None:
-    """Return the id of the open span; None if there is none.
-
-    >>> current_span() is None
-    True
-    """
-    return active_span_id.get()
-
-
 async def spanned(
     pieces: AsyncGenerator[T, None],
     instance: Any,

@@ -80,9 +80,7 @@ class Feed:
             try:
                 yield from self._file(task, job)
                 yield End(task, _moved(job))
-            except ReaderError as error:
-                yield End(task, str(error))
-            except SourceError as error:  # it vanished after it was found
+            except (ReaderError, SourceError) as error:  # a SourceError: it vanished after it was found
                 yield End(task, str(error))
 
     def expected(self, bytes_left: int) -> int | None:

@@ -5,6 +5,7 @@ Importing the parsers imports LlamaIndex; importing the records does not.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from indexes.registry import face
@@ -67,35 +68,30 @@ def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
     count_tokens = getattr(encoder, "count_tokens", None)
     max_tokens = encoder.max_tokens if count_tokens is not None else None
 
-    def sentences(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
-        return iter_records(
-            document,
+    if split.mode == "sentence":
+        return partial(
+            iter_records,
             max_chars=split.max_chars,
             max_tokens=max_tokens,
             count_tokens=count_tokens,
             overlap=split.overlap_chars,
             contextual=split.contextual,
         )
-
-    def chunks(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
-        return iter_chunks(
-            document,
+    if split.mode == "fixed":
+        return partial(
+            iter_chunks,
             chunk_chars=split.chunk_chars,
             overlap_chars=split.overlap_chars,
             max_tokens=max_tokens,
             count_tokens=count_tokens,
             contextual=split.contextual,
         )
-
-    def children(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
-        return iter_children(
-            document,
-            child_max_chars=split.child_max_chars,
-            parent_max_chars=split.parent_max_chars,
-            max_tokens=max_tokens,
-            count_tokens=count_tokens,
-            overlap=split.overlap_chars,
-            contextual=split.contextual,
-        )
-
-    return {"sentence": sentences, "fixed": chunks, "parent_child": children}[split.mode]
+    return partial(
+        iter_children,
+        child_max_chars=split.child_max_chars,
+        parent_max_chars=split.parent_max_chars,
+        max_tokens=max_tokens,
+        count_tokens=count_tokens,
+        overlap=split.overlap_chars,
+        contextual=split.contextual,
+    )

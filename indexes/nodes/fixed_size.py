@@ -6,7 +6,6 @@ A window of chunks reads like the document: ``join_records`` includes an overlap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from llama_index.core.schema import Document
@@ -85,8 +84,10 @@ def _chunks(window: TextWindow, run: TextRun, limits: Limits, places: RunPlaces)
     def shown(start: int, end: int) -> str:
         return places.prefix(start) + text[start - at : end - at]
 
+    def here(start: int, end: int) -> str:
+        return shown(start + at, end + at)
+
     for text, at, sentence in spans_of(window, run, keep=4 * limits.max_chars):
-        here = partial(_shifted, shown, at)
         for found in pieces(text, sentence.start, sentence.end, limits, here):
             piece = Span(found.start + at, found.end + at)
             if chunk and not _fits(chunk[0].start, piece.end, limits, shown):
@@ -97,10 +98,6 @@ def _chunks(window: TextWindow, run: TextRun, limits: Limits, places: RunPlaces)
             chunk.append(piece)
     if chunk:
         yield text[chunk[0].start - at : chunk[-1].end - at], Span(chunk[0].start, chunk[-1].end)
-
-
-def _shifted(shown: Render, at: int, start: int, end: int) -> str:
-    return shown(start + at, end + at)
 
 
 def _fits(start: int, end: int, limits: Limits, shown: Render) -> bool:

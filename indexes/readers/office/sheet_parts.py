@@ -91,19 +91,6 @@ def column_of(letters: bytes) -> int:
     return number
 
 
-def column_name(number: int) -> str:
-    """Return the letters of a column, numbered from 1.
-
-    >>> column_name(28)
-    'AB'
-    """
-    name = ""
-    while number > 0:
-        number, rest = divmod(number - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
 def _related(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str]]:
     """Return (kind, name) of the parts to which a part refers."""
     folder, base = posixpath.split(name)

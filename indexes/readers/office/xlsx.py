@@ -21,8 +21,9 @@ from lxml import etree  # type: ignore[import-untyped]
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
 from indexes.readers.inline import plain
+from indexes.readers.numerals import letters_as_html
 from indexes.readers.office.number_format import shown
-from indexes.readers.office.sheet_parts import SheetParts, column_name, sheet_parts
+from indexes.readers.office.sheet_parts import SheetParts, sheet_parts
 from indexes.readers.office.zip_container import office_stream
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import MAX_COLUMNS, Row
@@ -84,7 +85,7 @@ class _Sheet:
                 continue
             self.builder.place = f"{self.where}{row}"
             about = ", ".join(self._commented[row, column])
-            name = f"{column_name(column)}{row}" + (f" ({about})" if about else "")
+            name = f"{letters_as_html(column).upper()}{row}" + (f" ({about})" if about else "")
             self.builder.paragraph(f"Comment on {name}: {words}")
         for row, _, words in self.parts.boxes:
             self.builder.place = f"{self.where}{row}"

@@ -17,7 +17,7 @@ from indexes.readers.builder import Extract, OutlineBuilder, collapse
 from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html_nodes import letters
-from indexes.readers.web.html_walk import HtmlWalk, mostly_links
+from indexes.readers.web.html_walk import HtmlWalk, mostly_links, within
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})")
@@ -74,7 +74,7 @@ def _content(tree: LexborHTMLParser) -> tuple[LexborNode | None, int]:
         return tree.root, 0
     tree.strip_tags(["script", "style", "noscript", "template"])
     mains = tree.css("main, [role=main]")
-    articles = [] if mains else [node for node in tree.css("article") if not _within(node, ("article",))]
+    articles = [] if mains else [node for node in tree.css("article") if not within(node, ("article",))]
     found = mains or (articles if len(articles) == 1 else [])
     if 0 < len(found) <= 20:
         whole = _length(body)
@@ -94,18 +94,9 @@ def _own_header(tree: LexborHTMLParser, content: LexborNode | None) -> LexborNod
         if above.mem_id == content.mem_id and content.tag != "body":
             return None
         above = above.parent
-    if above is None or mostly_links(above) or _within(above, ("main", "article")):
+    if above is None or mostly_links(above) or within(above, ("main", "article")):
         return None
     return above
-
-
-def _within(node: LexborNode, tags: tuple[str, ...]) -> bool:
-    above = node.parent
-    while above is not None:
-        if above.tag in tags:
-            return True
-        above = above.parent
-    return False
 
 
 def _length(node: LexborNode) -> int:

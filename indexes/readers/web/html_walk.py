@@ -7,7 +7,7 @@ import re
 from selectolax.lexbor import LexborNode
 
 from indexes.readers.builder import OutlineBuilder, collapse, image_link
-from indexes.readers.numerals import html_mark
+from indexes.readers.numerals import html_mark, number_in
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.grid import TablePlace, add_table
 from indexes.readers.web.html_nodes import (
@@ -45,6 +45,14 @@ def mostly_links(node: LexborNode) -> bool:
     length = letters(node.text())
     links = sum(letters(link.text()) for link in node.css("a"))
     return links * 2 > length
+
+
+def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
+    """Return whether an element of these tags is around the node."""
+    above = node.parent
+    while above is not None and above.tag not in tags:
+        above = above.parent
+    return above is not None
 
 
 class HtmlWalk:
@@ -166,7 +174,7 @@ class HtmlWalk:
         if tag in _AROUND:
             if tag == "nav":
                 return _AROUND[tag]
-            inside = self.named or tag in ("aside", "form") or _within_content(node)
+            inside = self.named or tag in ("aside", "form") or within(node, ("article", "main"))
             self.weighed += 1
             return "" if inside and (self.weighed >= _WEIGHED or not mostly_links(node)) else _AROUND[tag]
         if self.weighed >= _WEIGHED or not ("class" in attributes or "id" in attributes):
@@ -220,23 +228,16 @@ class _OpenList:
         if "reversed" in attributes:
             self.step = -1
             self.number = sum(1 for item in node.iter() if item.tag == "li")
-        self.number = _integer(attributes.get("start"), self.number)
+        self.number = number_in(attributes.get("start"), self.number)
 
     def next(self, item: LexborNode) -> str:
         """Return the mark of the next item."""
         if self.form in ("", "none", "disc", "circle", "square"):
             return "- "
-        self.number = _integer(item.attributes.get("value"), self.number)
+        self.number = number_in(item.attributes.get("value"), self.number)
         mark = html_mark(self.number, self.form)
         self.number += self.step
         return mark
-
-
-def _integer(value: str | None, default: int) -> int:
-    try:
-        return int(value) if value else default
-    except ValueError:
-        return default
 
 
 def _has_more_terms(node: LexborNode) -> bool:
@@ -247,12 +248,3 @@ def _has_more_terms(node: LexborNode) -> bool:
     if following is None or following.tag != "dd":
         return True
     return following.css_first("p, div, ul, ol, dl, table, pre") is not None
-
-
-def _within_content(node: LexborNode) -> bool:
-    above = node.parent
-    while above is not None:
-        if above.tag in ("article", "main"):
-            return True
-        above = above.parent
-    return False

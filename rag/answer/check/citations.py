@@ -57,11 +57,8 @@ class Citation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return every field as a dict, ``place`` and ``more_places`` only if they are not empty."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        optional = {"place": self.place, "more_places": list(self.more_places)}
-        return {name: value for name, value in found.items() if name not in optional} | {
-            name: value for name, value in optional.items() if value
-        }
+        found = {name: plain(getattr(self, name)) for name in self.__slots__}
+        return {name: value for name, value in found.items() if value or name not in ("place", "more_places")}
 
 
 @dataclass(frozen=True, slots=True)

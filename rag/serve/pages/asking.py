@@ -13,7 +13,7 @@ from rag.serve.api.bodies import answer_body, passage_row, read_question
 from rag.serve.asking.answers import at_end
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
-from rag.serve.incoming import require, service_of
+from rag.serve.incoming import service_of
 from rag.serve.keys import AccessKey
 from rag.serve.openai.chat import public_trace
 from rag.serve.pages.common import (
@@ -21,10 +21,9 @@ from rag.serve.pages.common import (
     as_body,
     check_own_page,
     form_of,
-    key_or_none,
-    login_page,
     page,
     question_link,
+    reader_of,
     seen,
 )
 from rag.serve.service import Service
@@ -37,18 +36,14 @@ MOST_ROWS = 20  # shown per stage
 @router.get("/")
 async def ask_page(request: Request) -> Response:
     """Show the question form; a script asks at once if the address holds a question."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
+    key, service = reader_of(request), service_of(request)
     return _show(request, service, await seen(service, key), dict(request.query_params))
 
 
 @router.post("/")
 async def ask_post(request: Request) -> Response:
     """Show the finished answer, for a browser without script."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
+    key, service = reader_of(request), service_of(request)
     check_own_page(request)
     form = await form_of(request)
     names = await seen(service, key)
@@ -97,10 +92,8 @@ async def _answer(request: Request, service: Service, key: AccessKey, form: dict
 @router.post("/feedback")
 async def feedback_post(request: Request) -> Response:
     """Store a verdict on an answer, from a form without script."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
-    require(request, "ask")
+    reader_of(request, "ask")
+    service = service_of(request)
     check_own_page(request)
     if not service.settings.serve.feedback:
         raise Problem("not_found", "feedback is off", "set serve.feedback = true")
@@ -116,10 +109,7 @@ async def feedback_post(request: Request) -> Response:
 @router.get("/search")
 async def search_page(request: Request) -> Response:
     """Show both legs, fused and reranked, side by side, and a second setting beside the first if one is chosen."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
-    require(request, "read")
+    key, service = reader_of(request, "read"), service_of(request)
     form = dict(request.query_params)
     sides: list[dict[str, Any]] = []
     problem: Problem | None = None

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from rag.serve.errors import Problem
+from rag.serve.incoming import key_of, require
 from rag.serve.keys import AccessKey, same_origin
 from rag.serve.pages.added import AddedPages
 from rag.serve.pages.render import HEADERS, render
@@ -36,9 +37,20 @@ def page(
     return HTMLResponse(shown, status, headers=dict(HEADERS))
 
 
-def key_or_none(request: Request) -> AccessKey | None:
-    """Return the request's key; None if the page must ask for one."""
-    return getattr(request.state, "key", None)
+class KeyWanted(Exception):
+    """A page was opened without a key: the answer is the page that asks for one."""
+
+
+def reader_of(request: Request, scope: str = "") -> AccessKey:
+    """Return the request's key.
+
+    Raises:
+        KeyWanted: it has none.
+        Problem: the key lacks ``scope``.
+    """
+    if getattr(request.state, "key", None) is None:
+        raise KeyWanted
+    return require(request, scope) if scope else key_of(request)
 
 
 def login_page(request: Request, wrong: bool = False) -> HTMLResponse:

@@ -12,9 +12,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from rag.serve.api.routes import cancel, collection_rows, receive_upload, sync_now, watcher_of
 from rag.serve.errors import without_paths
-from rag.serve.incoming import require, service_of
+from rag.serve.incoming import service_of
 from rag.serve.keys import COOKIE
-from rag.serve.pages.common import check_own_page, form_of, key_or_none, login_page, own_address, page, seen
+from rag.serve.pages.common import check_own_page, form_of, login_page, own_address, page, reader_of, seen
 from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
 from rag.serve.service import Service
 
@@ -25,9 +25,7 @@ FINDINGS_SECONDS = 60.0  # for which the doctor's findings are kept, since it ca
 @router.get("/upload")
 async def upload_page(request: Request) -> Response:
     """Show the upload form and the jobs."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
+    key, service = reader_of(request), service_of(request)
     names = await seen(service, key)
     own = request.app.state.jobs.all() if key.may("read") else []
     jobs = [job.as_dict() for job in own if key.sees(job.collection)]
@@ -62,10 +60,7 @@ async def cancel_post(request: Request, job: str) -> Response:
 @router.get("/status")
 async def status_page(request: Request) -> Response:
     """Show models, store, queues, and the doctor's findings."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
-    require(request, "read")
+    key, service = reader_of(request, "read"), service_of(request)
     pools = [service.search_pool, service.rerank_pool, service.model_pool]
     findings = await asyncio.to_thread(_findings, request, service)
     rows = await collection_rows(service, key)

@@ -15,7 +15,7 @@ from indexes.nodes.tables import cells_of
 from rag.serve.api import documents as docs
 from rag.serve.errors import Problem
 from rag.serve.incoming import require, service_of
-from rag.serve.pages.common import key_or_none, login_page, page, seen
+from rag.serve.pages.common import page, reader_of, seen
 
 router = APIRouter(include_in_schema=False)
 SENTENCES_A_PAGE = 200
@@ -24,10 +24,7 @@ SENTENCES_A_PAGE = 200
 @router.get("/docs")
 async def documents_page(request: Request) -> Response:
     """Show collections, their documents, and the files that could not be read."""
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
-    require(request, "read")
+    key, service = reader_of(request, "read"), service_of(request)
     names = await seen(service, key)
     chosen = request.query_params.get("collection") or (names[0] if names else "")
     wanted = request.query_params.get("name", "")
@@ -50,10 +47,7 @@ async def document_page(request: Request, collection: str, document: str) -> Res
     ``?sentence=ID`` marks that sentence and shows the window that an answer reads around it; ``text`` is its expected
     text, so that nothing is marked in a document that has changed. ``?borders=1`` shows where sentences end.
     """
-    key, service = key_or_none(request), service_of(request)
-    if key is None:
-        return login_page(request)
-    require(request, "read")
+    key, service = reader_of(request, "read"), service_of(request)
     index = await _index(request, collection)
     details = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
     info = await asyncio.to_thread(docs.find_document, index, document)
@@ -102,12 +96,9 @@ def _flat(text: str) -> str:
 @router.get("/docs/{collection}/{document}/original")
 async def original(request: Request, collection: str, document: str) -> Response:
     """Send the file that a document was read from, if ``serve.downloads`` is on; a browser saves it."""
-    service = service_of(request)
-    if key_or_none(request) is None:
-        return login_page(request)
-    require(request, "read")
+    reader_of(request, "read")
     index = await _index(request, collection)
-    file = await asyncio.to_thread(_original, index, document) if service.settings.serve.downloads else None
+    file = await asyncio.to_thread(_original, index, document) if service_of(request).settings.serve.downloads else None
     if file is None:
         raise Problem("not_found", "there is no file to download for this document")
     safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}

@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from rag.serve.pages import asking, managing, reading
 from rag.serve.pages.added import AddedPages
+from rag.serve.pages.common import KeyWanted, login_page
 
 FOLDER = Path(__file__).parent
 
@@ -18,6 +19,7 @@ def mount_pages(app: FastAPI) -> None:
     """Add the pages and their static files; without script, posting a form returns the finished page."""
     for pages in (asking, reading, managing):
         app.include_router(pages.router)
+    app.add_exception_handler(KeyWanted, lambda request, _: login_page(request))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.state.page_links = []
     for point in entry_points(group="ragwright.pages"):
