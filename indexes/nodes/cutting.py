@@ -86,8 +86,7 @@ def pieces(text: str, start: int, end: int, limits: Limits, render: Render | Non
     """
     shown = render or (lambda a, b: text[a:b])
     begin = after_space(text, start, end)
-    while end > begin and text[end - 1].isspace():
-        end -= 1
+    end = begin + len(text[begin:end].rstrip())
     fresh = begin  # start of the text that is in no piece yet
     while begin < end:
         if end - begin <= limits.max_chars and limits.tokens_over(shown(begin, end)) <= 1:

@@ -45,8 +45,7 @@ def record_end(text: str, at: int, stop: int) -> int:
     end = _with_wrapped_lines(text, at, end, limit, listed=mark is not None)
     if end >= limit < stop or not _holds(text, "：:", at, end) or not _holds(text, "；;", at, end):
         return -1
-    while end > start and text[end - 1].isspace():
-        end -= 1
+    end = start + len(text[start:end].rstrip())
     parts = [part for part in _SEPARATOR.split(text[start:end]) if part.strip(" \t\r\n。.")]
     pairs = sum(map(_is_pair, parts))
     if pairs < 2:

@@ -106,15 +106,13 @@ def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Itera
     """Yield parts of at most ``longest`` characters, for code, in the form of ``walk_sentences``."""
     begin = after_space(text, start, stop)
     while stop - begin > longest:
-        finish = at = cut_place(text, begin, begin + longest)
-        while finish > begin and text[finish - 1].isspace():
-            finish -= 1
+        at = cut_place(text, begin, begin + longest)
+        finish = begin + len(text[begin:at].rstrip())
         following = after_space(text, at, stop)
         if finish > begin:
             yield begin, finish, following
         begin = following
-    while stop > begin and text[stop - 1].isspace():
-        stop -= 1
+    stop = begin + len(text[begin:stop].rstrip())
     if stop > begin:
         yield begin, stop, stop
 
@@ -149,9 +147,8 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
         if found is None:
             if stop <= limit:
                 break
-            finish = at = cut_place(text, begin, limit)  # no end found: minified code, one line of base64
-            while finish > begin and text[finish - 1].isspace():
-                finish -= 1
+            at = cut_place(text, begin, limit)  # no end found: minified code, one line of base64
+            finish = begin + len(text[begin:at].rstrip())
             begin, before = after_space(text, at, stop), begin
             state.gap(text, at, begin)
             at = begin
@@ -176,18 +173,14 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
         else:
             at, boundary = weak(text, i, begin, stop, state)
         if boundary > begin:
-            finish = boundary
-            while finish > begin and text[finish - 1].isspace():
-                finish -= 1
+            finish = begin + len(text[begin:boundary].rstrip())
             begin, before = after_space(text, boundary, stop), begin
             at = begin
             if begin > boundary:
                 state.gap(text, boundary, begin)
             if finish > before:
                 yield before, finish, begin
-    finish = stop
-    while finish > begin and text[finish - 1].isspace():
-        finish -= 1
+    finish = begin + len(text[begin:stop].rstrip())
     if finish > begin:
         yield begin, finish, stop
 
