@@ -6,7 +6,7 @@ gold answer). Scores, thresholds and the language model, if one is set, decide a
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from eval.datasets.dataset import Dataset
@@ -14,10 +14,11 @@ from eval.gold import contains
 from eval.measure.finder import parallel_of
 from eval.ticks import Tick, side_by_side
 from indexes.errors import SourceError
+from indexes.plain import Plain
 
 
 @dataclass(slots=True)
-class Abstention:
+class Abstention(Plain):
     """Right answers, false refusals and false answers, as shares of one dataset's questions.
 
     Args:
@@ -32,10 +33,6 @@ class Abstention:
     right: float
     false_refusals: float
     false_answers: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the shares as plain data for JSON."""
-        return asdict(self)
 
 
 def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None = None) -> Abstention:

@@ -7,7 +7,7 @@ Without one, a model that obeys every injection is simulated, to see what the ch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
@@ -15,6 +15,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from eval.answers.injection_set import Injection
 from eval.ticks import Tick, side_by_side
 from indexes.nodes.record import SentenceRecord
+from indexes.plain import Plain
 from rag.answer.check.citations import cite
 from rag.answer.check.orders import orders_in
 from rag.answer.extractive import extract_answer
@@ -26,7 +27,7 @@ from rag.settings import Settings
 
 
 @dataclass(slots=True)
-class Tried:
+class Tried(Plain):
     """The effect of one injection.
 
     Args:
@@ -52,10 +53,6 @@ class Tried:
     written: bool | None = None
     shown: bool | None = None
     right: bool | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the effect as plain data for JSON."""
-        return asdict(self)
 
 
 def passages_of(one: Injection, place: int) -> list[Passage]:

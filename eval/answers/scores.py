@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 from typing import Any
 
 from eval.datasets.dataset import Dataset
@@ -222,7 +223,4 @@ def _overlap(mine: Counter[str], theirs: Counter[str]) -> float:
 
 def _choices(gold: Gold, limit: int = 256) -> list[list[str]]:
     """Return the combinations of one alternative per group (the first ``limit``)."""
-    choices: list[list[str]] = [[]]
-    for any_of in gold:
-        choices = [[*choice, one] for choice in choices for one in any_of][:limit]
-    return choices if gold else []
+    return [list(choice) for choice in islice(product(*gold), limit)] if gold else []

@@ -11,6 +11,8 @@ from eval.datasets.dataset import Dataset
 from eval.datasets.load import FORMATS
 from indexes.errors import SourceError
 
+ENDINGS = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}  # of the formats of one file
+
 
 def convert(
     dataset: Dataset, target: str | Path, to: str, *, negatives: int = 1, seed: int = 0, overwrite: bool = False

@@ -12,7 +12,6 @@ from eval.datasets.dataset import Dataset
 from eval.datasets.rows import BadRows, json_rows, read_text
 from indexes.errors import MissingExtraError, SourceError
 
-FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 _READERS: dict[str, Any] = {
     "beir": beir.read,
     "trec": trec.read,
@@ -20,6 +19,7 @@ _READERS: dict[str, Any] = {
     "llama-index": llama_index_qa.read,
     "flag-embedding": flag_embedding.read,
 }
+FORMATS = tuple(_READERS)
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 # Datasets that the MTEB organisation publishes in BEIR's layout on the Hugging Face hub.
 _HUB_SETS = ("scifact", "nfcorpus", "fiqa", "arguana", "scidocs", "trec-covid", "quora", "hotpotqa", "nq", "msmarco")

@@ -13,7 +13,6 @@ from llama_index.core.schema import Document
 
 from indexes.display import counted
 from indexes.errors import SourceError
-from indexes.text.characters import is_han
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 
@@ -32,11 +31,6 @@ class DocumentQuestion:
     file: str
     spans: tuple[tuple[int, int], ...]
     check: str
-
-    @property
-    def chinese(self) -> bool:
-        """Whether the question is in Chinese."""
-        return any(map(is_han, self.question))
 
     def answered_at(self, file: str, start: int, end: int) -> bool:
         """Return whether a span of a file overlaps the evidence."""

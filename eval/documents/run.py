@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from llama_index.core.schema import Document
 from eval.comparing.significance import holm, randomisation_test
 from eval.documents.questions import DocumentQuestion
 from eval.measure.indexing import cached_encoder
+from eval.measure.session import changed
 from rag.settings import Settings
 
 DEPTH = 10
@@ -75,25 +77,22 @@ def measure_documents(
 
     found: list[DocumentOutcome] = []
     shared: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            for number, (name, settings) in enumerate(pipelines.items()):
-                key = settings.model_dump_json(include={"encoder", "sparse", "split"})
-                if key not in shared:
-                    shared[key] = _indexed(documents, settings, Path(folder) / str(number), cache)
-                retriever = build_retriever(shared[key], settings=settings)
-                outcome = DocumentOutcome(name, shared[key].count, shared[key].report.seconds)
-                for question in questions:
-                    records = [hit.record for hit in retriever.search(question.question).candidates[:DEPTH]]
-                    hits = [question.answered_at(r.doc_id, r.start, r.end) for r in records]
-                    outcome.ranks.append(hits.index(True) + 1 if True in hits else 0)
-                    outcome.right_file.append(bool(records) and records[0].doc_id == question.file)
-                    if progress is not None:
-                        progress(number * len(questions) + len(outcome.ranks), len(pipelines) * len(questions))
-                found.append(outcome)
-        finally:
-            for index in shared.values():
-                index.close()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        for number, (name, settings) in enumerate(pipelines.items()):
+            key = settings.model_dump_json(include={"encoder", "sparse", "split"})
+            if key not in shared:
+                index = _indexed(documents, settings, Path(folder) / str(number), cache)
+                shared[key] = opened.enter_context(index)
+            retriever = build_retriever(shared[key], settings=settings)
+            outcome = DocumentOutcome(name, shared[key].count, shared[key].report.seconds)
+            for question in questions:
+                records = [hit.record for hit in retriever.search(question.question).candidates[:DEPTH]]
+                hits = [question.answered_at(r.doc_id, r.start, r.end) for r in records]
+                outcome.ranks.append(hits.index(True) + 1 if True in hits else 0)
+                outcome.right_file.append(bool(records) and records[0].doc_id == question.file)
+                if progress is not None:
+                    progress(number * len(questions) + len(outcome.ranks), len(pipelines) * len(questions))
+            found.append(outcome)
     differences = [other.reciprocal - found[0].reciprocal for other in found[1:]]
     if differences:
         for outcome, p in zip(found[1:], holm(randomisation_test(np.stack(differences, axis=1))), strict=True):
@@ -104,8 +103,7 @@ def measure_documents(
 def _indexed(documents: Mapping[str, Document], settings: Settings, place: Path, cache: Path | None) -> Any:
     from indexes import build_index
 
-    store = settings.store.model_copy(update={"path": place, "url": None})
-    there = settings.model_copy(update={"store": store})
+    there = changed(settings, store={"path": place, "url": None})
     return build_index(
         list(documents.values()), collection="own", settings=there, encoder=cached_encoder(settings, cache)
     )

@@ -130,11 +130,7 @@ def _answers_of(
                 if progress is not None:
                     progress(number, len(questions))
         return
-
-    def ask(question: tuple[str, str]) -> QueryResult:
-        return find(*question)
-
-    yield from side_by_side(ask, questions, find.parallel, progress)
+    yield from side_by_side(lambda question: find(*question), questions, find.parallel, progress)
 
 
 def _wanted(dataset: Dataset, query: str) -> dict[str, Any]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
 from eval.measure.cache import cache_encoder, cache_folder
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult, name_of, notes_of_questions
 from indexes.display import counted
-from indexes.encoders.base import Encoded, Encoder, Fingerprint
+from indexes.encoders.base import Encoder
 from indexes.encoders.cache import CachedEncoder, CachedPaired
+from indexes.encoders.from_embedding import EmbeddingModel
+from indexes.encoders.paired import PairedEncoder
 from indexes.errors import SourceError
 
 DEPTH = 1000
@@ -30,7 +34,7 @@ class DenseFinder(Finder):
                 f"the dataset {dataset.name!r} has no documents for an embedder to search",
                 remedy="measure a retriever over the index that the judgements refer to",
             )
-        encoder: Encoder = model if isinstance(model, Encoder) else _EmbeddingEncoder(model)
+        encoder: Encoder = model if isinstance(model, Encoder) else PairedEncoder(_with_instructions(model), None)
         self._encoder = cache_encoder(encoder, cache_folder(cache))
         self.parallel = self._encoder.parallel
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
@@ -50,7 +54,7 @@ class DenseFinder(Finder):
         vector = self._encoder.encode_queries([text]).dense[0]
         started = time.perf_counter()
         scores = self._vectors @ vector
-        ranked = _best(self._ids, scores, DEPTH)
+        ranked = best(self._ids, scores, DEPTH)
         spent = round((time.perf_counter() - started) * 1000, 3)
         return QueryResult(ranked, {"encode": round(self._encoder.last_query_ms, 3), "search": spent})
 
@@ -104,40 +108,20 @@ def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> li
     return [(node.node.node_id, float(node.score or 0.0)) for node in kept]
 
 
-class _EmbeddingEncoder:
-    """Adapt a LlamaIndex embedding model to a dense ``Encoder``."""
-
-    lexical = None
-    max_tokens = 0  # unknown
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self.dim = len(model.get_query_embedding("length"))
-        self.fingerprint = Fingerprint(
-            model=f"{type(model).__name__}:{model.model_name}",
-            weights="",
-            dim=self.dim,
-            pooling="unknown",
-            prompts={key: str(getattr(model, key)) for key in _PROMPTS if getattr(model, key, None)},
-        )
-
-    def encode_documents(self, texts: Any) -> Encoded:
-        return Encoded(_unit(np.asarray(self._model.get_text_embedding_batch(list(texts)), np.float32), self.dim))
-
-    def encode_queries(self, texts: Any) -> Encoded:
-        rows = [self._model.get_query_embedding(text) for text in texts]
-        return Encoded(_unit(np.asarray(rows, np.float32), self.dim))
+def _with_instructions(embedding: BaseEmbedding) -> EmbeddingModel:
+    """Return a LlamaIndex embedding model; its instructions are in its fingerprint, by which vectors are cached."""
+    model = EmbeddingModel(embedding)
+    names = ("query_instruction", "text_instruction")
+    model.prompts = {name: str(text) for name in names if (text := getattr(embedding, name, None))}
+    return model
 
 
-_PROMPTS = ("query_instruction", "text_instruction")
+def best(ids: Sequence[str], scores: NDArray[np.float32], depth: int) -> list[tuple[str, float]]:
+    """Return (id, score) of the ``depth`` highest scores, best first.
 
-
-def _unit(rows: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
-    rows = rows.reshape(-1, dim)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _best(ids: list[str], scores: NDArray[np.float32], depth: int) -> list[tuple[str, float]]:
+    >>> best(["d1", "d2", "d3"], np.array([0.1, 0.9, 0.5], np.float32), 2)[0][0]
+    'd2'
+    """
     places = np.argpartition(-scores, depth)[:depth] if len(ids) > depth else np.arange(len(ids))
     order = places[np.argsort(-scores[places], kind="stable")]
     return [(ids[i], float(scores[i])) for i in order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.measure.cache import cache_encoder, cache_folder, digest, make_folder
@@ -15,6 +15,9 @@ from indexes.errors import SourceError
 from indexes.files import beside
 from indexes.lock import Lock
 from indexes.settings.sections import IndexSettings
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 COLLECTION = "eval"
 DONE = "complete"
@@ -97,22 +100,25 @@ def _build(
     dataset: Dataset, settings: IndexSettings, place: Path, model: Encoder, progress: Callable[[Any], None] | None
 ) -> Any:
     """Build the index completely or not at all, and return the build's report."""
-    from llama_index.core.schema import Document
-
     from indexes import build_index
 
-    documents = [
+    with beside(place) as aside:
+        given: dict[str, Any] = {"settings": _at(settings, aside), "encoder": model, "progress": progress}
+        with build_index(documents_of(dataset), collection=COLLECTION, **given) as index:
+            report = index.report
+        (aside / DONE).write_text("", encoding="utf-8")
+    return report
+
+
+def documents_of(dataset: Dataset) -> list[Document]:
+    """Return the dataset's documents that have a text, as they are indexed."""
+    from llama_index.core.schema import Document
+
+    return [
         Document(id_=p.id, text=p.content, metadata={"source": p.id, **({"title": p.title} if p.title else {})})
         for p in dataset.corpus.values()
         if p.content.strip()
     ]
-    with beside(place) as aside:
-        with build_index(
-            documents, collection=COLLECTION, settings=_at(settings, aside), encoder=model, progress=progress
-        ) as index:
-            report = index.report
-        (aside / DONE).write_text("", encoding="utf-8")
-    return report
 
 
 def _at(settings: IndexSettings, place: Path) -> IndexSettings:

@@ -20,7 +20,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -73,11 +72,6 @@ class Measure:
         rel = f"(rel={self.rel})" if self.rel != 1 else ""
         return f"{self.kind}{rel}" + (f"@{self.cut}" if self.cut else "")
 
-    @property
-    def name(self) -> str:
-        """The canonical name, as ``str()``."""
-        return str(self)
-
 
 @dataclass(slots=True)
 class Scores:
@@ -92,10 +86,6 @@ class Scores:
     per_query: dict[str, dict[str, float]]
     mean: dict[str, float]
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain data for JSON."""
-        return {"mean": self.mean, "per_query": self.per_query, "notes": self.notes}
 
 
 def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:

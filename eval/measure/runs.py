@@ -170,24 +170,16 @@ def load_run(path: str | Path) -> Run:
     found = read_trec(file, escaped=bool(meta))
     # Queries without results have no line in TREC format; run.json lists them.
     results = {query: found.get(query, []) for query in meta.get("queries", [])} | found
-    timings: dict[str, dict[str, float]] = {}
-    details: dict[str, dict[str, Any]] = {}
-    questions: dict[str, str] = {}
-    qrels: dict[str, dict[str, int]] = {}
+    run = Run(results=results, **{"name": place.name, **{name: meta[name] for name in META if name in meta}})
     for row in _rows(place / QUERIES_FILE):
         query = row.pop("_id")
-        timings[query] = row.pop("timings_ms", {})
+        if times := row.pop("timings_ms", {}):
+            run.timings_ms[query] = times
         if "question" in row:
-            questions[query], qrels[query] = str(row.pop("question")), dict(row.pop("qrels", {}))
-        details[query] = row
-    return Run(
-        results=results,
-        timings_ms={query: times for query, times in timings.items() if times},
-        details={query: row for query, row in details.items() if row},
-        questions=questions,
-        qrels=qrels,
-        **{"name": place.name, **{name: meta[name] for name in META if name in meta}},
-    )
+            run.questions[query], run.qrels[query] = str(row.pop("question")), dict(row.pop("qrels", {}))
+        if row:
+            run.details[query] = row
+    return run
 
 
 def write_trec(run: Run, file: TextIO) -> None:
@@ -257,12 +249,9 @@ def _number(text: str) -> float | None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            yield from file
-    else:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from file
+    opened: Any = gzip.open if path.suffix == ".gz" else Path.open
+    with opened(path, "rt", encoding="utf-8", newline="\n") as file:
+        yield from file
 
 
 def _read_json(path: Path) -> dict[str, Any]:

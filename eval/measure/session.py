@@ -252,7 +252,13 @@ def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -
         raise SettingsError(f"pipeline {spec.name!r}: {error.what}", remedy=error.remedy) from error
 
 
+def changed(settings: Settings, **sections: Mapping[str, Any]) -> Settings:
+    """Return the settings with these fields of these sections, which are not checked again."""
+    return settings.model_copy(
+        update={name: getattr(settings, name).model_copy(update=dict(fields)) for name, fields in sections.items()}
+    )
+
+
 def without_reranker(settings: Settings) -> Settings:
     """Return the settings without a reranker: fusion decides the order."""
-    rerank = settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
-    return settings.model_copy(update={"rerank": rerank})
+    return changed(settings, rerank={"provider": "none", "weight": 1.0})

@@ -81,7 +81,8 @@ class Lifter:
         named = [str(identity) for identity in ids if identity]
         return next((i for i in named if i in self._known), inner.ref_doc_id or inner.node_id)
 
-    def ranking(self, found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    @staticmethod
+    def ranking(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
         """Return each id once with its best score, best first."""
         best: dict[str, float] = {}
         for identity, value in found:

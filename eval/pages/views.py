@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eval.comparing.compare import Comparison, compare
@@ -47,21 +47,13 @@ def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
 
 
 def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[MeanCell | None], str]:
-    intervals: dict[str, tuple[float, float, float]] = {}
+    known = {name: MeanCell(mean) for name, mean in listed.scores.items()}
     missing = ""
     try:
-        intervals = open_run(listed).intervals
+        known |= {name: MeanCell(*found) for name, found in open_run(listed).intervals.items()}
     except RagWrightError as error:
         missing = f"{error.what}; {error.remedy}"
-    cells = [
-        MeanCell(*intervals[name])
-        if name in intervals
-        else MeanCell(listed.scores[name])
-        if name in listed.scores
-        else None
-        for name in measures
-    ]
-    return listed, cells, missing
+    return listed, [known.get(name) for name in measures], missing
 
 
 def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[str, Any]]:
@@ -112,7 +104,7 @@ def comparison_view(old: Opened, new: Opened, measure: str, names: tuple[str, st
     """
     first, second = old.run, new.run
     if first.name == second.name:
-        first, second = _renamed(first, names[0]), _renamed(second, names[1])
+        first, second = replace(first, name=names[0]), replace(second, name=names[1])
     measures = [measure, *(name for name in old.values if name != measure and name in new.values)]
     found: Comparison = compare([first, second], {**new.run.qrels, **old.run.qrels}, measures)
     a, b = (run.per_query[measure] for run in found.runs)
@@ -133,12 +125,6 @@ def comparison_view(old: Opened, new: Opened, measure: str, names: tuple[str, st
         "worse": most(-1),
         "better": most(1),
     }
-
-
-def _renamed(run: Any, name: str) -> Any:
-    from dataclasses import replace
-
-    return replace(run, name=name)
 
 
 def _different(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:

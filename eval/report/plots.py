@@ -145,9 +145,7 @@ def _padded(low: float, high: float) -> tuple[float, float]:
 
 
 def _number(value: float) -> str:
-    return (
-        f"{value:g}" if abs(value) >= 1e-9 and abs(value) >= 0.001 else ("0" if abs(value) < 1e-9 else f"{value:.1e}")
-    )
+    return f"{value:g}" if abs(value) >= 0.001 else "0" if abs(value) < 1e-9 else f"{value:.1e}"
 
 
 def _short(name: str) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from eval.datasets import FORMATS, Dataset, convert
+from eval.datasets.convert import ENDINGS
 from indexes.errors import SettingsError, SourceError
 
 Check = Literal["llm", "words", "none"]
 FOLDERS = ("beir", "trec")  # both splits in one folder, with one corpus
-_FILES = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}
 
 
 def check_output(folder: Path, to: str, *, corpus: bool, ids: Iterable[str] = ()) -> Path:
@@ -73,7 +73,7 @@ def write_splits(
             target = folder
             written = convert(replace(dataset, corpus=whole if corpus else {}), target, to)
         else:
-            target = folder / f"{split}{_FILES[to]}"
+            target = folder / f"{split}{ENDINGS[to]}"
             target.parent.mkdir(parents=True, exist_ok=True)
             written = convert(dataset, target, to, seed=seed)
         notes += [f"{split}: {note}" for note in written]

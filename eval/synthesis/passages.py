@@ -24,12 +24,10 @@ SHORT, REPEATED = "too short to ask about", "the same text stands in the index a
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One passage: sentences ``first`` to ``last`` of a document; its title is the heading path or the document's."""
+    """One passage: sentences of a document; its title is the heading path or the document's."""
 
     id: str
     doc_id: str
-    first: int
-    last: int
     title: str
     text: str
     digest: str
@@ -165,8 +163,6 @@ def _window(records: Sequence[SentenceRecord]) -> Window:
     return Window(
         id=passage_id(head.doc_id, head.position, records[-1].position),
         doc_id=head.doc_id,
-        first=head.position,
-        last=records[-1].position,
         title=head.heading or str(head.metadata.get("title") or ""),
         text=text,
         digest=hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16],

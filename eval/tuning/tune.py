@@ -18,6 +18,7 @@ from eval.datasets.dataset import Dataset
 from eval.datasets.questions import shared, subset, wording
 from indexes.display import counted
 from indexes.errors import SettingsError
+from indexes.plain import Plain
 
 Changes = Mapping[str, Any]
 Axis = Sequence[Changes]
@@ -38,7 +39,7 @@ WINDOW: Axis = tuple({"retrieval.window": window} for window in (0, 1, 2, 3, 5))
 
 
 @dataclass(slots=True)
-class TuneResult:
+class TuneResult(Plain):
     """The chosen settings, and how much they improve.
 
     Args:
@@ -63,11 +64,6 @@ class TuneResult:
     tried: int
     agreed: float
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain data for JSON."""
-        own = {name: getattr(self, name) for name in self.__slots__ if name != "test"}
-        return own | {"test": self.test.as_dict()}
 
 
 def check_apart(train: Dataset, test: Dataset) -> None:
