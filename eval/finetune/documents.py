@@ -7,7 +7,6 @@ rag-best-practices also trains on questions from a language model.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -102,12 +101,8 @@ class TunedOnDocuments:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain data for JSON."""
-        return {
-            **self.tuned.as_dict(),
-            "questions": self.questions,
-            "dataset": str(self.dataset),
-            "hits": self.hits,
-        }
+        own = {"questions": self.questions, "dataset": str(self.dataset), "hits": self.hits}
+        return self.tuned.as_dict() | own
 
 
 def finetune_documents(
@@ -143,9 +138,9 @@ def finetune_documents(
     >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
     True
     """
-    from eval.finetune.bge_m3.flag_embedding import HEADS
     from eval.finetune.bge_m3.run import finetune_bge_m3
     from eval.finetune.embedder.run import finetune_embedder
+    from eval.finetune.weights.average import HEADS
     from indexes.encoders.torch_runtime import weights_digest
 
     given = Request("", base or "", out, **request)
@@ -174,8 +169,7 @@ def finetune_documents(
         dataset = run.path / "questions"
         made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, given))
         train, test = (made["splits"].get(split, 0) for split in ("train", "test"))
-        if given.say is not None:
-            given.say(f"{counted(made['questions'], 'question')}: {train} train, {test} test")
+        given.say(f"{counted(made['questions'], 'question')}: {train} train, {test} test")
         shared: dict[str, Any] = {**request, "out": run.path / "tuned"}
         tuned: TunedModel
         if heads:
@@ -218,11 +212,11 @@ def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions
     from indexes import open_index
     from rag.llms import build_llm
 
-    settings, stage, own = given.settings, given.stage or (lambda _: nullcontext(None)), llm is None
+    settings, own = given.settings, llm is None
     with open_index(collection, settings=settings) as index:
         llm = build_llm(settings.llm) if own else llm
         try:
-            with stage("questions") as tick:
+            with given.stage("questions") as tick:
                 report = synthesize(index, llm, dataset, settings=settings, progress=tick, **wanted.values())
         finally:
             if own and hasattr(llm, "close"):

@@ -18,6 +18,7 @@ from eval.datasets import flag_embedding
 from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.lessons.training_set import TrainingSet
+from eval.finetune.weights.average import HEADS
 from indexes.display import counted
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
 from indexes.errors import EncoderError, SourceError
@@ -26,7 +27,6 @@ from indexes.files import beside
 MODULE = "FlagEmbedding.finetune.embedder.encoder_only.m3"
 STATE = "trainer_state.json"  # the last file of a checkpoint
 WEIGHTS = "model.safetensors"
-HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 
 
 def write_rows(

@@ -19,6 +19,7 @@ from eval.finetune.proof.card import Kind
 from eval.finetune.proof.forgetting import MEASURES
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.measure.metrics import score
+from eval.measure.session import changed
 from eval.ticks import ticking
 from indexes.display import counted
 from indexes.files import write_whole
@@ -49,8 +50,7 @@ class M3Work(SidesWork):
 
     def settings_of(self, model: Path | None) -> Settings:
         """Return the pipeline's settings with this model (None: the base) and without a reranker."""
-        used = self.used("bge_m3", str(model or self.folder))
-        return used.model_copy(update={"sparse": self.settings.sparse.model_copy(update={"kind": "learned"})})
+        return changed(self.used("bge_m3", str(model or self.folder)), sparse={"kind": "learned"})
 
     def weights_of(self, settings: Settings) -> Path:
         return Path(settings.encoder.model)
@@ -71,8 +71,7 @@ class M3Work(SidesWork):
         from rag.rerankers.late_interaction import LateInteraction
 
         encoder = BgeM3(settings.encoder)
-        rerank = settings.rerank.model_copy(update={"weight": 1.0, "scale": None})
-        used = settings.model_copy(update={"rerank": rerank})
+        used = changed(settings, rerank={"weight": 1.0, "scale": None})
         cache = self.request.cache
         with index_dataset(dataset, used, cache=cache, encoder=encoder) as index:
             retriever = build_retriever(index, settings=used, rerank=LateInteraction(encoder))
@@ -130,6 +129,7 @@ class M3Work(SidesWork):
 
     def _dev(self, folder: Path, pool: DevPool) -> float:
         """Return nDCG@10 of the dev questions over the pool, by the dense score plus a share of the sparse one."""
+        from eval.measure.exact_search import best
         from indexes.encoders import build_encoder
 
         encoder = build_encoder(self.settings_of(folder))
@@ -137,10 +137,7 @@ class M3Work(SidesWork):
         texts = encoder.encode_documents(list(pool.texts.values()))
         similar = questions.dense @ texts.dense.T + SPARSE_SHARE * _sparse_products(questions.sparse, texts.sparse)
         names = list(pool.texts)
-        results = {
-            query: [(names[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:10]]
-            for query, row in zip(pool.questions, similar, strict=True)
-        }
+        results = {query: best(names, row, 10) for query, row in zip(pool.questions, similar, strict=True)}
         return float(score(results, pool.qrels, [DEV]).mean[DEV])
 
     def _check_disk(self, rows: int) -> None:

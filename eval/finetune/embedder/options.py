@@ -11,8 +11,10 @@ from eval.finetune.training.options import (
     margin_option,
     merge_option,
     option,
+    patience_option,
     skip_option,
     soup_option,
+    text_tokens_option,
 )
 from indexes.errors import SettingsError
 
@@ -106,23 +108,10 @@ class EmbedderOptions(Training):
         metavar="N",
         measured=RUNS,
     )
-    max_tokens: int | None = option(
-        128,
-        "Maximum tokens per text in training; 0: the model's limit.",
-        low=0,
-        metavar="N",
-        parse=lambda number: number or None,
-        everyday=True,
-        measured=RUNS,
-    )
+    max_tokens: int | None = text_tokens_option(RUNS)
     scale: float = option(20.0, "Factor of cosines in the loss (1 / temperature).", above=0, measured=RUNS)
     evaluations: int = option(1, "Evaluations on dev (and checkpoints) per epoch.", low=1, measured=RUNS)
-    patience: int = option(
-        3,
-        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
-        low=0,
-        measured=f"{RUNS}, where it had no effect in one epoch",
-    )
+    patience: int = patience_option(f"{RUNS}, where it had no effect in one epoch")
     pool: int = option(
         400, "Number of texts to evaluate dev questions on.", low=10, measured="nothing; 250 on scifact, cmrc2018"
     )

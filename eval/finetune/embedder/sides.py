@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from eval.finetune.embedder.steps import EmbedderWork
 from eval.finetune.proof.card import Kind, toml_lines
 from eval.finetune.proof.proof import Proof
-from eval.finetune.proof.scorer import measured
 from eval.finetune.proof.tuned import TunedModel
 from eval.finetune.weights.soup import soup_notes
 
@@ -41,12 +38,6 @@ class SidesWork(EmbedderWork):
     @abstractmethod
     def weights_of(self, settings: Settings) -> Path:
         """Return the folder of the model to tune, given a pipeline's settings."""
-
-    def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
-        """Return the function that measures a side, and the settings on which its runs depend besides the weights."""
-        tree = settings.model_dump(mode="json")
-        kept = {key: tree[key] for key in ("split", "sparse", "retrieval")}
-        return partial(measured, self.request, settings, side), [side, kept]
 
     def notes_of(self) -> list[str]:
         """Return further notes on the tuned model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
 from eval.finetune.weights.soup import soup_notes, train_soup
+from eval.measure.session import changed
 from indexes.display import counted
 from indexes.errors import SourceError
 
@@ -91,15 +92,9 @@ class EmbedderWork(Scorer):
 
     def used(self, provider: str, model: str) -> Settings:
         """Return the settings with an encoder and without a reranker."""
-        changes = {
-            "provider": provider,
-            "model": model,
-            "device": self.options.device,
-            "dtype": self.options.dtype,
-        }
-        encoder = self.settings.encoder.model_copy(update=changes)
-        rerank = self.settings.rerank.model_copy(update={"provider": "none"})
-        return self.settings.model_copy(update={"encoder": encoder, "rerank": rerank})
+        runtime = {"device": self.options.device, "dtype": self.options.dtype}
+        encoder = {"provider": provider, "model": model, **runtime}
+        return changed(self.settings, encoder=encoder, rerank={"provider": "none"})
 
     def runs(self, name: str, settings: Settings) -> dict[str, Any]:
         """Return the runs of one model on the test questions and elsewhere."""
@@ -107,10 +102,14 @@ class EmbedderWork(Scorer):
 
         leg = self.options.leg
         model = self.folder if settings.encoder.provider == "minilm" else Path(settings.encoder.model)
+        measure, depends = self.measure(leg, settings)
+        return self.scored(name, f"the {name} model ({leg})", measure, [weights_digest(model), *depends])
+
+    def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
+        """Return the function that measures a side, and the settings on which its runs depend besides the weights."""
         tree = settings.model_dump(mode="json")
-        kept = {key: tree[key] for key in ("split", "sparse", "retrieval")} if leg != "documents" else None
-        measure = partial(measured, self.request, settings, leg)
-        return self.scored(name, f"the {name} model ({leg})", measure, [weights_digest(model), leg, kept])
+        kept = {key: tree[key] for key in ("split", "sparse", "retrieval")} if side != "documents" else None
+        return partial(measured, self.request, settings, side), [side, kept]
 
     def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
         """Return the training set, the candidates of the dev questions, and statistics."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from eval.finetune.training.trainer import (
     beginning,
     fit,
     own_device,
-    place_of,
     quiet,
     reason_of,
     trainer_arguments,
@@ -114,7 +112,8 @@ def train(
     from eval.finetune.embedder.losses import losses_of
 
     begin = begin or beginning(place, options.patience, measured=True)
-    together.hand_over(place.folder, KIND, _job(base, name, rows, pool, place, options, begin))
+    given = {"base": base, "name": name, "rows": rows, "pool": pool, "place": place, "options": options}
+    together.hand_over(place.folder, KIND, given | {"begin": begin})
     set_seed(options.seed)
     model = load_base(base, name, options)
     if options.lora:
@@ -135,33 +134,6 @@ def train(
         finish=merge_lora if options.lora else lambda trained: trained,
         progress=progress,
         begin=begin,
-    )
-
-
-def _job(
-    base: Path,
-    name: str,
-    rows: Mapping[str, Rows],
-    pool: DevPool,
-    place: TrainingFolder,
-    options: EmbedderOptions,
-    begin: Begin,
-) -> dict[str, Any]:
-    """Return the arguments of ``train`` as plain data, for the other processes."""
-    parts = {"pool": asdict(pool), "place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
-    return {"base": str(base), "name": name, "rows": dict(rows), **parts}
-
-
-def take_part(**job: Any) -> None:
-    """Run ``train`` in a process that takes part in it; arguments as returned by ``_job``."""
-    train(
-        Path(job["base"]),
-        job["name"],
-        job["rows"],
-        DevPool(**job["pool"]),
-        place_of(job["place"]),
-        EmbedderOptions(**together.plain(job["options"])),
-        begin=Begin(**job["begin"]),
     )
 
 

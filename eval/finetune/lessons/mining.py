@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from eval.datasets.dataset import Dataset, passage_id
 from eval.datasets.questions import relevant_by_wording, wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.measure.session import changed
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, ticking
 from indexes.display import counted
@@ -105,12 +106,8 @@ class MiningReport:
         """Return the statistics as a plain table."""
         from eval.report.table import table
 
-        return table(("mining", ""), self.rows())
-
-    def rows(self) -> list[tuple[str, object]]:
-        """Return the rows of the table: (name, value)."""
         d = self.as_dict()
-        return [
+        rows: list[tuple[str, object]] = [
             ("training questions", d["queries"]),
             ("their positive first / not found", f"{d['positive_first']} / {d['positive_not_found']}"),
             ("negatives kept", f"{d['negatives']} ({d['negatives_per_query']} per question)"),
@@ -120,6 +117,7 @@ class MiningReport:
             ("skipped", ", ".join(f"{k} {v}" for k, v in sorted(d["left_out"].items())) or "-"),
             ("questions without a negative", d["without_negatives"]),
         ]
+        return table(("mining", ""), rows)
 
 
 @dataclass(slots=True)
@@ -195,15 +193,9 @@ def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
     """Return the same pipeline with more candidates and without the reranker."""
     from rag.retrieval.hybrid import HybridRetriever
 
-    settings = retriever.settings
-    wanted = max(settings.retrieval.top_k, DEPTH_FACTOR * depth)
-    retrieval = settings.retrieval.model_copy(update={"top_k": wanted})
-    hyde = settings.hyde.model_copy(update={"mode": "off"})
-    return HybridRetriever(
-        retriever.index,
-        settings=settings.model_copy(update={"retrieval": retrieval, "hyde": hyde}),
-        filters=retriever.filters,
-    )
+    wanted = max(retriever.settings.retrieval.top_k, DEPTH_FACTOR * depth)
+    settings = changed(retriever.settings, retrieval={"top_k": wanted}, hyde={"mode": "off"})
+    return HybridRetriever(retriever.index, settings=settings, filters=retriever.filters)
 
 
 def ranked_documents(

@@ -111,16 +111,13 @@ def _embedder(settings: Settings, name: str, cache: str | Path | None, base_url:
     """Return an embedder as a reranker: the cosine of question and text."""
     from eval.measure.exact_search import EncoderReranker
     from eval.measure.indexing import cached_encoder
-    from eval.measure.session import embedder_changes
+    from eval.measure.session import changed, embedder_changes
 
     found = embedder_changes(name)
-    changes: dict[str, Any] = {"provider": found["encoder.provider"], "model": found["encoder.model"]}
+    encoder: dict[str, Any] = {"provider": found["encoder.provider"], "model": found["encoder.model"]}
     if base_url is not None:
-        changes["base_url"] = base_url
-    encoder = settings.encoder.model_copy(update=changes)
-    sparse = settings.sparse.model_copy(update={"kind": "none"})
-    tree = settings.model_copy(update={"encoder": encoder, "sparse": sparse})
-    return EncoderReranker(cached_encoder(tree, cache))
+        encoder["base_url"] = base_url
+    return EncoderReranker(cached_encoder(changed(settings, encoder=encoder, sparse={"kind": "none"}), cache))
 
 
 class _Scorer:

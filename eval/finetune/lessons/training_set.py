@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from eval.datasets.questions import wording
@@ -110,10 +110,4 @@ class TrainingSet:
         for name, text in self.texts.items():
             yield json.dumps({"id": name, "text": text}, ensure_ascii=True)
         for example in self.examples:
-            row = {
-                "query": example.query,
-                "question": example.question,
-                "positives": example.positives,
-                "negatives": example.negatives,
-            }
-            yield json.dumps(row, ensure_ascii=True)
+            yield json.dumps(asdict(example), ensure_ascii=True)

@@ -14,7 +14,7 @@ from eval.finetune.reranker.pipeline import rerank_lines, with_reranker
 from eval.finetune.reranker.train import has_head
 from eval.finetune.training.request import base_folder
 from eval.finetune.training.run_folder import FILE
-from eval.measure.session import without_reranker
+from eval.measure.session import changed, without_reranker
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Pair:
     def used(self, model: Path) -> Settings:
         """Return the settings to use a model: the base, the tuned one, or one between them."""
         if self.kind == "embedder":
-            changes = {"provider": "sentence_transformer", "model": str(model)}
-            return self.settings.model_copy(update={"encoder": self.settings.encoder.model_copy(update=changes)})
+            return changed(self.settings, encoder={"provider": "sentence_transformer", "model": str(model)})
         if model == self.base:
             if self.fresh:
                 return without_reranker(self.settings)

@@ -14,7 +14,7 @@ from eval.finetune.merge.options import MergeOptions
 from eval.finetune.merge.pair import Kind, Pair
 from eval.finetune.proof.proof import Proof, prove
 from eval.finetune.proof.scorer import Scorer, divided, measured, opened
-from eval.finetune.reranker.pipeline import opponent
+from eval.finetune.reranker.pipeline import PIPELINE, depends, opponent
 from eval.finetune.training.request import Request
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
 from eval.measure.session import without_reranker
@@ -22,8 +22,6 @@ from indexes.plain import Plain
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-
-PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections on which a reranker's scores depend
 
 
 @dataclass
@@ -85,11 +83,8 @@ def merge_models(
         work = Scorer(run, given, pair.base, splits, rest)
 
         def scored(name: str, what: str, model: Path | None, used: Settings) -> Mapping[str, Any]:
-            tree = used.model_dump(mode="json")
-            tree["rerank"].pop("model")  # its weights count, not their place
-            kept = {section: tree[section] for section in PIPELINE} if reranks else None
-            digest = weights_digest(model) if model is not None else None
-            return work.scored(name, what, partial(measured, given, used, pair.leg), [digest, kept])
+            fingerprint = depends(model, used) if reranks or model is None else [weights_digest(model), None]
+            return work.scored(name, what, partial(measured, given, used, pair.leg), fingerprint)
 
         notes = pair.notes(hashes)
         before = scored("base", "the base", pair.base, pair.used(pair.base))

@@ -24,7 +24,7 @@ from eval.finetune.proof.forgetting import MEASURES, Loss, losses, run_key
 from eval.finetune.training.request import MAX_LOSS
 from eval.measure.metrics import legend, shown
 from eval.measure.runs import Run
-from eval.report.rows import relative
+from eval.report.rows import difference_cells
 from eval.report.table import pipes, plain, table
 from indexes.display import counted
 from indexes.errors import RagWrightError
@@ -110,21 +110,9 @@ def in_domain_rows(proof: Proof) -> list[list[str]]:
     rows = []
     for measure in proof.in_domain.measures:
         found = proof.in_domain.difference(after.name, measure)
-        if found is None:
-            continue
-        numbers, old = found.paired, before.mean[measure]
-        rows.append(
-            [
-                shown(measure),
-                f"{old:.4f}",
-                f"{after.mean[measure]:.4f}",
-                f"{numbers.difference:+.4f}",
-                relative(numbers.difference, old),
-                f"{numbers.low:+.4f} to {numbers.high:+.4f}",
-                p_text(found.p_holm) + (" *" if found.p_holm < proof.in_domain.alpha else ""),
-                f"{numbers.wins} / {numbers.ties} / {numbers.losses}",
-            ]
-        )
+        if found is not None:
+            _, _, name, *cells = difference_cells(proof.in_domain, found)
+            rows.append([name, f"{before.mean[measure]:.4f}", f"{after.mean[measure]:.4f}", *cells])
     return rows
 
 

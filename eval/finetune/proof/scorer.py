@@ -91,7 +91,7 @@ def measured(
         reranker: a loaded reranker to use in place of the configured one.
     """
     from eval.measure.evaluate import evaluate
-    from eval.measure.session import Session
+    from eval.measure.session import Session, changed
     from rag import build_retriever
 
     cache = cache or request.cache
@@ -99,12 +99,11 @@ def measured(
         if leg == "documents":
             encoder = session.encoder(settings)
             texts = [passage.content for passage in dataset.corpus.values() if passage.content.strip()]
-            with request.stage(f"encode {dataset.name}") as tick:  # type: ignore[misc]
+            with request.stage(f"encode {dataset.name}") as tick:
                 for start in ticking(range(0, len(texts), ENCODED_TOGETHER), tick):
                     encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])  # fills the cache for the search
             return evaluate(encoder, dataset, MEASURES, cache=cache)
-        retrieval = settings.retrieval.model_copy(update={"fusion": LEGS.get(leg, settings.retrieval.fusion)})
-        used = settings.model_copy(update={"retrieval": retrieval})
+        used = changed(settings, retrieval={"fusion": LEGS.get(leg, settings.retrieval.fusion)})
         if reranker is None:
             retriever = session.retriever(used)
         else:
@@ -279,6 +278,6 @@ def opened(
             "reads": defaults["rerank"],
         },
     )
-    if run.continued and request.say is not None:
+    if run.continued:
         request.say(f"resuming {run.path}: finished steps: {', '.join(run.steps)}")
     return run

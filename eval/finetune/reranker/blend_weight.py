@@ -11,6 +11,7 @@ import numpy as np
 
 from eval.finetune.reranker.rows import CandidateList
 from eval.measure.metrics import score
+from eval.measure.to_documents import Lifter
 
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 
@@ -62,12 +63,7 @@ def blended_each(
         model = list(zip(places, (float(value) for value in scores), strict=True))
         first = list(zip(places, one.fused, strict=True))
         order = dict(model) if share >= 1 else blend(model, first, weight=share, scale=scale)
-        best: dict[str, float] = {}
-        for place, name in enumerate(one.names):
-            value = order[str(place)]
-            if name not in best or value > best[name]:
-                best[name] = value
-        results[one.query] = sorted(best.items(), key=lambda item: -item[1])
+        results[one.query] = Lifter.ranking((name, order[place]) for place, name in zip(places, one.names, strict=True))
     (values,) = score(results, {one.query: one.relevant for one in lists}, [measure]).per_query.values()
     return values
 

@@ -25,9 +25,7 @@ def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, ba
         flat = model.predict(pairs, batch_size=batch, activation_fn=nn.Identity(), show_progress_bar=False)
     model.train(was_training)
     values = [float(value) for value in flat]
-    edges = [0]
-    for one in lists:
-        edges.append(edges[-1] + len(one.texts))
+    edges = itertools.accumulate((len(one.texts) for one in lists), initial=0)
     return [values[a:b] for a, b in itertools.pairwise(edges)]
 
 
@@ -36,15 +34,10 @@ def list_evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat1
     from sentence_transformers.base.evaluation import BaseEvaluator
 
     class ListEvaluator(BaseEvaluator):
-        def __init__(self) -> None:
-            super().__init__()
-            self.primary_metric = DEV
-            self.greater_is_better = True
-
-        def __call__(
-            self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
-        ) -> dict[str, float]:
+        def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
             found = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV, scale)
             return {DEV: found.curve[found.share]}
 
-    return ListEvaluator()
+    evaluator = ListEvaluator()
+    evaluator.primary_metric = DEV
+    return evaluator

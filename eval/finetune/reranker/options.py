@@ -11,6 +11,7 @@ from eval.finetune.training.options import (
     margin_option,
     number,
     option,
+    patience_option,
     skip_option,
     soup_option,
 )
@@ -127,12 +128,7 @@ class RerankerOptions(Training):
         low=1,
         measured="nothing; 2 on xquad_en, scifact, 3 on trecqa_rerank",
     )
-    patience: int = option(
-        3,
-        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
-        low=0,
-        measured=RUNS,
-    )
+    patience: int = patience_option(RUNS)
     dev_questions: int = option(
         60, "Maximum number of dev questions used to compare checkpoints.", low=1, measured=RUNS
     )

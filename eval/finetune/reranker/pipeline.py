@@ -15,7 +15,7 @@ from eval.finetune.proof.scorer import Scorer, measured
 from eval.finetune.reranker.blend_weight import Share, best_share, steady_share
 from eval.finetune.reranker.rows import CandidateList, candidate_lists, load_lists, save_lists
 from eval.measure.metrics import score
-from eval.measure.session import without_reranker
+from eval.measure.session import changed, without_reranker
 from eval.ticks import ticking
 
 if TYPE_CHECKING:
@@ -23,10 +23,23 @@ if TYPE_CHECKING:
     from rag.settings import RerankSettings, Settings
 
 
+PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections on which a reranker's scores depend
+
+
 def with_reranker(settings: Settings, model: Path, weight: float, scale: float | None) -> Settings:
     """Return the pipeline's settings with a cross-encoder; ``weight``, ``scale``: see ``RerankSettings``."""
-    changes = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
-    return settings.model_copy(update={"rerank": settings.rerank.model_copy(update=changes)})
+    rerank = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
+    return changed(settings, rerank=rerank)
+
+
+def depends(model: Path | None, settings: Settings) -> list[Any]:
+    """Return what a pipeline's scores depend on: the weights of its reranker (not their place), and its settings."""
+    from indexes.encoders.torch_runtime import weights_digest
+
+    tree = settings.model_dump(mode="json")
+    tree["rerank"].pop("model")
+    digest = weights_digest(model) if model is not None else None
+    return [digest, {section: tree[section] for section in PIPELINE}]
 
 
 def rerank_lines(rerank: RerankSettings) -> list[str]:
@@ -101,20 +114,14 @@ class PipelineMeasures(Scorer):
         scale: float | None = None,
     ) -> dict[str, Run]:
         """Return the runs of the pipeline with a reranker (None: without), saved in the folder ``name``."""
-        from indexes.encoders.torch_runtime import weights_digest
-
         settings = self.pipeline if model is None else with_reranker(self.settings, model, weight, scale)
-        tree = settings.model_dump(mode="json")
-        tree["rerank"].pop("model")
-        kept = {section: tree[section] for section in ("encoder", "split", "sparse", "retrieval", "rerank")}
-        fingerprint = [weights_digest(model) if model is not None else None, kept]
 
         def measure(dataset: Dataset, tick: Any = None) -> Any:
             """Score each pair of question and text once per run, whatever the share."""
             reranker = False if model is None else self.remembered(model)
             return measured(self.request, settings, "pipeline", dataset, reranker=reranker, tick=tick)
 
-        return self.scored(name, what, measure, fingerprint, datasets)
+        return self.scored(name, what, measure, depends(model, settings), datasets)
 
     def remembered(self, model: Path) -> Any:
         """Return the loaded reranker behind its file of scores."""

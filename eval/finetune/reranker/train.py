@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from eval.finetune.training.trainer import (
     beginning,
     fit,
     own_device,
-    place_of,
     quiet,
     reason_of,
     trainer_arguments,
@@ -121,7 +119,8 @@ def train_reranker(
     from transformers.trainer_utils import set_seed
 
     begin = begin or beginning(place, options.patience, measured=bool(dev))
-    together.hand_over(place.folder, KIND, _job(start, name, rows, dev, place, options, scale, begin))
+    given = {"start": start, "name": name, "rows": rows, "dev": dev, "place": place, "options": options}
+    together.hand_over(place.folder, KIND, given | {"scale": scale, "begin": begin})
     set_seed(options.seed)
     model = load_cross_encoder(start, name, options)
     if options.freeze_embeddings:
@@ -144,36 +143,6 @@ def train_reranker(
         curve_epochs=options.epochs,
         progress=progress,
         begin=begin,
-    )
-
-
-def _job(
-    start: Path,
-    name: str,
-    rows: Rows,
-    dev: Sequence[CandidateList],
-    place: TrainingFolder,
-    options: RerankerOptions,
-    scale: float | None,
-    begin: Begin,
-) -> dict[str, Any]:
-    """Return the arguments of ``train_reranker`` as plain data, for the other processes."""
-    parts = {"place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
-    lists = [asdict(one) for one in dev]
-    return {"start": str(start), "name": name, "rows": rows, "dev": lists, "scale": scale, **parts}
-
-
-def take_part(**job: Any) -> None:
-    """Run ``train_reranker`` in a process that takes part in it; arguments as returned by ``_job``."""
-    train_reranker(
-        Path(job["start"]),
-        job["name"],
-        job["rows"],
-        [CandidateList(**one) for one in job["dev"]],
-        place_of(job["place"]),
-        RerankerOptions(**together.plain(job["options"])),
-        scale=job["scale"],
-        begin=Begin(**job["begin"]),
     )
 
 

@@ -116,9 +116,6 @@ def save_rows(rows: Rows, path: Path) -> None:
 
 def load_rows(path: Path) -> Rows:
     """Read rows written by ``save_rows``."""
-    rows: dict[str, list[Any]] = {QUESTION: [], TEXTS: [], LABEL: []}
     with path.open(encoding="utf-8", newline="\n") as file:
-        for line in file:
-            for key, value in json.loads(line).items():
-                rows[key].append(value)
-    return rows
+        rows: list[dict[str, Any]] = [json.loads(line) for line in file]
+    return {key: [row[key] for row in rows] for key in (QUESTION, TEXTS, LABEL)}

@@ -12,8 +12,10 @@ from eval.finetune.training.options import (
     margin_option,
     merge_option,
     option,
+    patience_option,
     skip_option,
     soup_option,
+    text_tokens_option,
 )
 
 if TYPE_CHECKING:
@@ -61,22 +63,9 @@ class SparseOptions(Training):
     teacher_list: int = option(
         8, "With a teacher: texts per question.", flag="--list", low=2, high=64, measured=NOTHING
     )
-    max_tokens: int | None = option(
-        128,
-        "Maximum tokens per text in training; 0: the model's limit.",
-        low=0,
-        metavar="N",
-        parse=lambda number: number or None,
-        everyday=True,
-        measured=NOTHING,
-    )
+    max_tokens: int | None = text_tokens_option(NOTHING)
     evaluations: int = option(1, "Evaluations on dev (and checkpoints) per epoch.", low=1, measured=NOTHING)
-    patience: int = option(
-        3,
-        "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never.",
-        low=0,
-        measured=NOTHING,
-    )
+    patience: int = patience_option(NOTHING)
     pool: int = option(400, "Number of texts to evaluate dev questions on.", low=10, measured=NOTHING)
     merge: float | str | None = merge_option(NOTHING)
     soup: int = soup_option(NOTHING)

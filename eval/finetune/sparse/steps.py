@@ -13,6 +13,7 @@ from eval.finetune.proof.card import Kind
 from eval.finetune.sparse.options import SparseOptions
 from eval.finetune.sparse.train import train
 from eval.finetune.training.loss_curve import Trained
+from eval.measure.session import changed
 
 if TYPE_CHECKING:
     from eval.finetune.embedder.rows import DevPool
@@ -34,10 +35,8 @@ class SparseWork(SidesWork):
 
     def settings_of(self, model: Path | None) -> Settings:
         """Return the pipeline's settings with this model as sparse side (None: the base), and without a reranker."""
-        sparse = self.settings.sparse.model_copy(update={"kind": "splade", "model": str(model or self.folder)})
-        encoder = self.settings.encoder.model_copy(update={"device": self.options.device})
-        rerank = self.settings.rerank.model_copy(update={"provider": "none"})
-        return self.settings.model_copy(update={"sparse": sparse, "encoder": encoder, "rerank": rerank})
+        sparse, encoder = {"kind": "splade", "model": str(model or self.folder)}, {"device": self.options.device}
+        return changed(self.settings, sparse=sparse, encoder=encoder, rerank={"provider": "none"})
 
     def weights_of(self, settings: Settings) -> Path:
         return Path(str(settings.sparse.model))

@@ -115,6 +115,25 @@ def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_reran
     )
 
 
+def patience_option(measured: str) -> Any:
+    """Return the field of ``--patience``."""
+    what = "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never."
+    return option(3, what, low=0, measured=measured)
+
+
+def text_tokens_option(measured: str) -> Any:
+    """Return the field of ``--max-tokens`` for texts."""
+    return option(
+        128,
+        "Maximum tokens per text in training; 0: the model's limit.",
+        low=0,
+        metavar="N",
+        parse=lambda number: number or None,
+        everyday=True,
+        measured=measured,
+    )
+
+
 def skip_option(measured: str) -> Any:
     """Return the field of ``--skip``."""
     return option(0, "Number of top ranks from which no negatives are taken.", low=0, measured=measured)

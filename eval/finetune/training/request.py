@@ -88,8 +88,8 @@ class Request:
         None, "Folder for embeddings and indexes [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]", metavar="DIR"
     )
     settings: Settings = None  # type: ignore[assignment] # see __post_init__
-    stage: Stage | None = None
-    say: Callable[[str], None] | None = None
+    stage: Stage = lambda _: nullcontext(None)
+    say: Callable[[str], object] = lambda _: None
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -97,8 +97,6 @@ class Request:
             from rag import load_settings
 
             self.settings = load_settings()
-        self.stage = self.stage or (lambda _: nullcontext(None))
-        self.say = self.say or (lambda _: None)
 
     def sections(self, **fields: tuple[str, ...] | None) -> dict[str, Any]:
         """Return sections of the settings as plain data, each with the named fields (None: all)."""

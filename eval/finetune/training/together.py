@@ -11,9 +11,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from indexes.display import counted
 from indexes.errors import SettingsError
@@ -50,7 +52,12 @@ def local_rank() -> int:
 
 
 def hand_over(out: Path, kind: str, arguments: Mapping[str, Any]) -> None:
-    """Start a training in the other processes, if there are any; ``kind`` and ``arguments`` as for ``take_part``."""
+    """Start a training in the other processes, if there are any.
+
+    Args:
+        kind: key of the function that trains, as for ``take_part``.
+        arguments: its arguments: dataclasses, paths and plain data.
+    """
     if processes() == 1 or follows():
         return
     global _given
@@ -68,7 +75,7 @@ def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> N
     """Take part in the trainings of the first process until there are no more.
 
     Args:
-        trainings: kind -> function that trains, called with the arguments that were handed over.
+        trainings: kind -> function that trains, whose annotations say what its arguments are.
     """
     number = 0
     while True:
@@ -78,17 +85,29 @@ def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> N
         job = json.loads(file.read_text(encoding="utf-8"))
         if not job["kind"]:
             return
-        trainings[job["kind"]](**job["arguments"])
+        train = trainings[job["kind"]]
+        hints = get_type_hints(train)
+        train(**{name: restored(hints[name], value) for name, value in job["arguments"].items()})
         number += 1
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values of a dataclass read from JSON, with lists turned back into tuples.
+def restored(hint: Any, value: Any) -> Any:
+    """Return a value read from JSON as what an annotation says; the first type of a union counts.
 
-    >>> plain({"matryoshka": [256, 128]})
-    {'matryoshka': (256, 128)}
+    >>> restored(tuple[int, ...], [256, 128])
+    (256, 128)
     """
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    if value is None:
+        return None
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return restored(parts[0], value)
+    if kind is Sequence:
+        return [restored(parts[0], part) for part in value]
+    if is_dataclass(hint) and isinstance(hint, type):
+        hints = get_type_hints(hint)
+        return hint(**{name: restored(hints[name], part) for name, part in value.items()})
+    return tuple(value) if kind is tuple else Path(value) if hint is Path else value
 
 
 def wait_for_all() -> None:
@@ -115,5 +134,9 @@ def _write(out: Path, job: Mapping[str, Any]) -> None:
     clear(out)
     folder = _folder(out)
     folder.mkdir(exist_ok=True)
-    write_whole(folder / f"{_given}.json", json.dumps(job, default=str))
+    write_whole(folder / f"{_given}.json", json.dumps(job, default=_plain))
     (folder / f"{_given - 1}.json").unlink(missing_ok=True)  # all processes took part in it
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)

@@ -17,7 +17,6 @@ from eval.ticks import Tick
 from indexes.display import counted
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RagWrightError
-from indexes.plain import Plain
 
 Rows = Mapping[str, list[Any]]
 
@@ -37,11 +36,6 @@ class TrainingFolder:
         return self.folder / self.checkpoints
 
 
-def place_of(row: Mapping[str, str]) -> TrainingFolder:
-    """Return a ``TrainingFolder`` from plain values."""
-    return TrainingFolder(Path(row["folder"]), Path(row["model"]), row["curve"], row["checkpoints"])
-
-
 def own_device(device: str, *, error: type[RagWrightError]) -> Any:
     """Return the device for training in this process; under torchrun, each process has its own card."""
     import torch
@@ -54,7 +48,7 @@ def own_device(device: str, *, error: type[RagWrightError]) -> Any:
 
 
 @dataclass(frozen=True)
-class Begin(Plain):
+class Begin:
     """Where a training begins: the checkpoint to resume from, and whether the training had ended there.
 
     The first process decides, since the others may already see new files.

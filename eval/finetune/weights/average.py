@@ -24,7 +24,6 @@ PREFIXES = ("bert.", "roberta.", "model.", "distilbert.", "mpnet.", "deberta.", 
 # Names in checkpoints of the first BERT models, which transformers renames on loading.
 OLD_NORMS = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")  # files of BGE-M3
-BINARIES = ("pytorch_model.bin",)
 LEFT_OUT = ("README.md", "optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "trainer_state.json")
 STALE = ("onnx", "openvino")  # exports of the tuned weights, which are not averaged
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
@@ -81,10 +80,10 @@ class _Tensors:
         for file in files:
             handle = safe_open(str(file), framework="pt")
             self._open |= dict.fromkeys(handle.keys(), handle)
-        binary = next((folder / name for name in BINARIES if (folder / name).is_file()), None)
-        if not files and binary is not None:
+        binary = folder / "pytorch_model.bin"
+        if not files and binary.is_file():
             self._loaded = torch.load(binary, map_location="cpu", weights_only=True, mmap=True)
-        if not files and binary is None:
+        elif not files:
             raise SourceError(
                 f"{folder} has no weights to average with", remedy=f"check that {root} is the base of the tuned model"
             )

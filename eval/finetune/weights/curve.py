@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +180,9 @@ def merge_curve(
     points: list[Point] = []
     weak: list[str] = []
     for weight in ticking(measured, progress):
-        model = _Averaged(base, tuned, weight, work / "averaged")
+        model = cache(partial(averaged, base, tuned, weight, work / "averaged"))  # only if a dataset is measured
         runs = score_all(
-            lambda dataset, model=model: measure_of(model.folder())(dataset),  # type: ignore[misc]
+            lambda dataset, model=model: measure_of(model())(dataset),  # type: ignore[misc]
             pools,
             work / f"weight-{weight:g}",
             fingerprint=f"{models}-{weight!r}",
@@ -223,22 +224,11 @@ def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset
     return replace(part, corpus=corpus, notes=[*dataset.notes, note])
 
 
-class _Averaged:
-    """A model that is averaged on demand; weights 0 and 1 are the base and the tuned model."""
-
-    def __init__(self, base: Path, tuned: Path, weight: float, target: Path) -> None:
-        self._base, self._tuned, self._weight, self._target = base, tuned, weight, target
-        self._made = False
-
-    def folder(self) -> Path:
-        """Return the model's folder, and write it if needed."""
-        if self._weight in (0, 1):
-            return self._tuned if self._weight else self._base
-        if not self._made:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            merge_folders(self._base, self._tuned, self._weight, self._target)
-            self._made = True
-        return self._target
+def averaged(base: Path, tuned: Path, weight: float, target: Path) -> Path:
+    """Return the folder of an average; weights 0 and 1 are the base and the tuned model, others are written."""
+    if weight in (0, 1):
+        return tuned if weight else base
+    return merge_folders(base, tuned, weight, target)
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -177,7 +177,7 @@ def _takes_part(kind: type, out: Path) -> bool:
     from eval.finetune.embedder import train as embedder
     from eval.finetune.reranker import train as reranker
 
-    take_part(out, {part.KIND: part.take_part for part in (embedder, reranker)})
+    take_part(out, {embedder.KIND: embedder.train, reranker.KIND: reranker.train_reranker})
     return True
 
 

@@ -32,7 +32,7 @@ LISTS = RerankerOptions(
 
 def work(place: Path, out: Path, kill_at: int) -> None:
     if follows():
-        take_part(out, {part.KIND: part.take_part for part in (embedder, reranker)})
+        take_part(out, {embedder.KIND: embedder.train, reranker.KIND: reranker.train_reranker})
         return
     (out / "run.json").write_text("{}")
     rows, pool = data(place / "harbour")
