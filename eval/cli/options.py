@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,6 +61,13 @@ queries_option = click.option(
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace other runs with the same names in --out.")
 KEEPING = (measures_option, out_option, overwrite_option, queries_option)  # for commands that save runs
 json_option = click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+alpha_option = click.option(
+    "--alpha",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Significance level of the corrected p value.",
+)
 toml_option = click.option(
     "-o",
     "--output",
@@ -68,6 +75,23 @@ toml_option = click.option(
     metavar="FILE",
     help="File for the rag.toml lines; an existing file is not overwritten.",
 )
+
+
+def pipeline_option(text: str) -> Callable[[F], F]:
+    """Return the option --pipeline with this help."""
+    return click.option("--pipeline", "specs", multiple=True, metavar="NAME=KEY:VALUE,...", help=text)
+
+
+def sample_options(queries: int, documents: int, *, least: int = 1) -> Callable[[F], F]:
+    """Return --queries (``limit``) and --documents with these defaults, for commands that use a part of a dataset."""
+
+    def number(flag: str, name: str, default: int, low: int, what: str) -> Callable[[F], F]:
+        text, kind = f"Number of {what} per dataset.", click.IntRange(min=low)
+        return click.option(flag, name, default=default, show_default=True, type=kind, help=text)
+
+    first = number("--queries", "limit", queries, least, "questions")
+    last = number("--documents", "documents", documents, 10, "documents")
+    return lambda function: first(last(function))
 
 
 def dataset_argument(function: F) -> F:
@@ -131,20 +155,19 @@ class MeasuringOptions:
 
     def load(self, changes: Mapping[str, object]) -> Settings:
         """Return the settings with the command's options and further changes applied."""
-        from indexes.settings.loader import load
-        from rag.settings import Settings
+        return settings_with(self.shared, changes)
 
-        shared, arguments = self.shared, {**self.shared.arguments, **changes}
-        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
-
-    @contextmanager
-    def session(self, dataset: Dataset) -> Iterator[Session]:
-        """Open a session over a dataset, with a progress bar for indexing."""
+    def session(self, dataset: Dataset) -> Session:
+        """Return a session over a dataset, with a progress bar for indexing."""
         from eval.measure.session import Session
         from rag.cli.progress import progress_bar
 
-        with Session(dataset, cache=self.cache, progress=progress_bar) as session:
-            yield session
+        return Session(dataset, cache=self.cache, progress=progress_bar)
+
+
+def settings_with(shared: Shared, changes: Mapping[str, object]) -> Settings:
+    """Return the settings with a command's options and further changes applied."""
+    return replace(shared, arguments={**shared.arguments, **changes}).look().settings
 
 
 def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -185,6 +208,12 @@ def refuse_existing(output: Path | None) -> None:
         raise SettingsError(f"{output} already exists", remedy="name another file, and merge the lines by hand")
 
 
+def show_notes(notes: Iterable[str]) -> None:
+    """Print each note to stderr."""
+    for note in notes:
+        words(f"note: {note}")
+
+
 def give_toml(
     text: str, found: Any, output: Path | None, as_json: bool, check: Callable[[], None] = lambda: None
 ) -> None:
@@ -193,10 +222,9 @@ def give_toml(
     Args:
         check: raises if the lines must not be used.
     """
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
 
-    for note in found.notes:
-        words(f"note: {note}")
+    show_notes(found.notes)
     if as_json:
         data_json(found.as_dict())
     check()
@@ -210,7 +238,7 @@ def give_toml(
 def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> None:
     """Print the scores of runs or conditions as a table or JSON, with the judge's agreement and notes."""
     from eval.report.table import table
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
 
     if as_json:
         data_json([{head: name, **scores.as_dict()} for name, scores in results])
@@ -223,8 +251,7 @@ def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> Non
                 f"{name}: the judge's {measure!r} and containment agree on {found['equal']:.2f} of {found['pairs']} "
                 f"answers (kappa {found['kappa']:.2f})"
             )
-        for note in scores.notes:
-            words(f"note: {name}: {note}")
+        show_notes(f"{name}: {note}" for note in scores.notes)
 
 
 def measure_names(text: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.cli.options import MeasuringOptions, milliseconds, ticker
+from eval.cli.options import MeasuringOptions, milliseconds, show_notes, ticker
 from eval.measure.metrics import legend, shown
 from eval.measure.session import Session, Spec, with_changes
 from eval.report.rows import DIFFERENCE_HEAD, difference_cells, method, relative
@@ -106,8 +106,7 @@ def show(
             [f"{dataset.name} ({len(dataset.queries)} queries)", *map(shown, measures), "p50 ms", "p95 ms", *gain], rows
         )
     )
-    for note in dict.fromkeys(note for r in results for note in (*r.run.notes, *r.scores.notes)):
-        words(f"note: {note}")
+    show_notes(dict.fromkeys(note for r in results for note in (*r.run.notes, *r.scores.notes)))
     if comparison is not None:
         data("\n" + "\n".join(f"{v.run} over {v.against}: {v.sentence}" for v in comparison.verdicts))
         data("\n" + table(list(DIFFERENCE_HEAD), [difference_cells(comparison, d) for d in comparison.differences]))

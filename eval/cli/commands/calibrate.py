@@ -14,6 +14,7 @@ from eval.cli.options import (
     optional_dataset,
     queries_option,
     refuse_existing,
+    show_notes,
     ticker,
     toml_option,
 )
@@ -92,8 +93,7 @@ def command(
         with ticker("calibrate") as tick:
             found = calibrate(retriever, read, rate=rate, progress=tick)
     words(trade_off(found))
-    for note in found.notes:
-        words(f"note: {note}")
+    show_notes(found.notes)
     give_toml(to_toml(found), found, output, given.shared.json, check=lambda: found.check(least))
 
 
@@ -146,8 +146,7 @@ def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, 
         f"{held.false_refusals or 0:.2f} falsely refused; {held.refused or 0:.2f} of {held.unanswerable} unanswerable "
         "ones refused"
     )
-    for note in found.notes:
-        words(f"note: {note}")
+    show_notes(found.notes)
     if output is not None:
         output.write_text(json.dumps(found.model.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         words(f"wrote {output}: set answer.refusal_file to it")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from eval.cli.options import dataset_of, json_option, measure_names, measures_option
+from eval.cli.options import alpha_option, dataset_of, json_option, measure_names, measures_option
 
 if TYPE_CHECKING:
     from eval.comparing.mean_of_seeds import Repeats
@@ -37,13 +37,7 @@ Examples:
     help="Compare each run with the first one or the one before it, or all pairs.",
 )
 @click.option("--baseline", metavar="NAME", help="Name of the run to treat as the first one.")
-@click.option(
-    "--alpha",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Significance level of the corrected p value.",
-)
+@alpha_option
 @click.option(
     "--margin",
     type=click.FloatRange(0, 1),

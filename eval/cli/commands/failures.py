@@ -58,14 +58,8 @@ def command(
         retriever = None if no_search else _retriever(run, session)
         failures = [explain(run, dataset, *one, retriever) for one in ticking(chosen, tick)]
     if as_json:
-        data_json(
-            {
-                "run": run.name,
-                "measure": measure,
-                "stages": summary(failures),
-                "failures": [f.as_dict() for f in failures],
-            }
-        )
+        found = {"run": run.name, "measure": measure, "stages": summary(failures)}
+        data_json({**found, "failures": [failure.as_dict() for failure in failures]})
         return
     if not failures:
         words(f"every query with a relevant document scores 1 in {measure}")
@@ -116,16 +110,8 @@ def _text(failure: Failure, measure: str) -> str:
 
     lines = [f"{measure} {failure.value:.3f}  [{clean(failure.query)}] {clean(failure.question)}"]
     for gold in failure.gold[:5]:
-        ranks = ", ".join(
-            f"{name} {rank}"
-            for name, rank in (
-                ("dense", gold.dense),
-                ("sparse", gold.sparse),
-                ("fused", gold.fused),
-                ("rank", gold.rank),
-            )
-            if rank is not None
-        )
+        stages = {name: getattr(gold, name) for name in ("dense", "sparse", "fused", "rank")}
+        ranks = ", ".join(f"{name} {rank}" for name, rank in stages.items() if rank is not None)
         lines.append(f"  gold   {clean(gold.id)}: {gold.stage}" + (f" ({ranks})" if ranks else ""))
         lines.append(f"         {shorten(gold.text, TEXT)}")
     if len(failure.gold) > 5:

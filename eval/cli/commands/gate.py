@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from eval.cli.options import json_option, measure_names, measures_option
+from eval.cli.options import alpha_option, json_option, measure_names, measures_option
 from indexes.display import counted
 
 EPILOG = """\b
@@ -20,13 +20,7 @@ Examples:
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--max-drop", default=0.0, show_default=True, type=float, help="Largest drop of a mean that is allowed.")
 @measures_option
-@click.option(
-    "--alpha",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Significance level of the corrected p value.",
-)
+@alpha_option
 @click.option("--dataset", "path", metavar="DATASET", help="Dataset with judgements [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
 @json_option

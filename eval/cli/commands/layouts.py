@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from eval.cli.options import MeasuringOptions, measuring, ticker
+from eval.cli.options import MeasuringOptions, measuring, pipeline_option, sample_options, show_notes, ticker
 from rag.cli.options import setting
 
 HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s per answer"]
@@ -23,24 +23,10 @@ Examples:
 
 @click.command(name="layouts", epilog=EPILOG, short_help="Compare prompts for a small model, and when it refuses.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
-@click.option(
-    "--pipeline",
-    "specs",
-    multiple=True,
-    metavar="NAME=KEY:VALUE,...",
-    help="A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five built-in layouts].",
+@pipeline_option(
+    "A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five built-in layouts]."
 )
-@click.option(
-    "--queries",
-    "limit",
-    default=30,
-    show_default=True,
-    type=click.IntRange(min=2),
-    help="Number of questions per dataset.",
-)
-@click.option(
-    "--documents", default=150, show_default=True, type=click.IntRange(min=10), help="Number of documents per dataset."
-)
+@sample_options(queries=30, documents=150, least=2)
 @click.option(
     "--out",
     "output",
@@ -112,8 +98,7 @@ def command(
             with ticker("answers") as tick:
                 rows = run(engines, questions, changes, file, model, progress=tick)
     _show(rows, list(trees), rate, shared.json, data_json)
-    for note in dict.fromkeys(note for dataset in read for note in dataset.notes):
-        words(f"note: {note}")
+    show_notes(dict.fromkeys(note for dataset in read for note in dataset.notes))
 
 
 def _show(rows: list[Any], names: list[str], rate: float, as_json: bool, data_json: Any) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from eval.cli.options import MeasuringOptions, dataset_argument, measuring, queries_option, show_scores, ticker
+from eval.cli.options import (
+    MeasuringOptions,
+    dataset_argument,
+    measuring,
+    queries_option,
+    show_notes,
+    show_scores,
+    ticker,
+)
 from rag.cli.options import setting
 
 EPILOG = """\b
@@ -66,6 +74,5 @@ def command(given: MeasuringOptions, dataset: str, shares: str, passages: int) -
         )
     if not any(read.answers(query) for query in read.queries):
         noisy.notes.append("the dataset has no gold answers, so there are no string measures")
-    for note in noisy.notes:
-        words(f"note: {note}")
+    show_notes(noisy.notes)
     show_scores("condition", results, given.shared.json)

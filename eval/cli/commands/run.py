@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
+from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring, pipeline_option
 from indexes.errors import SettingsError
 
 EPILOG = """\b
@@ -17,13 +17,7 @@ Examples:
 
 @click.command(name="run", epilog=EPILOG, short_help="Measure pipelines on a dataset, and save the runs.")
 @dataset_argument
-@click.option(
-    "--pipeline",
-    "specs",
-    multiple=True,
-    metavar="NAME=KEY:VALUE,...",
-    help="Name and settings of a pipeline, e.g. rrf=fusion:rrf,window:5; a bare NAME changes none; repeatable.",
-)
+@pipeline_option("Name and settings of a pipeline, e.g. rrf=fusion:rrf,window:5; a bare NAME changes none; repeatable.")
 @click.option("--answers", is_flag=True, help="Write answers too, with the configured language model.")
 @measuring(*KEEPING)
 def command(given: MeasuringOptions, dataset: str, specs: tuple[str, ...], answers: bool) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from eval.cli.options import dataset_argument, dataset_of, json_option, split_option
+from eval.cli.options import dataset_argument, dataset_of, json_option, show_notes, split_option
+from eval.datasets.load import FORMATS
 from indexes.display import counted
-
-FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
-
 
 EPILOG = """\b
 Examples:
@@ -56,7 +54,7 @@ def command(
     """
     from eval.datasets import convert
     from eval.datasets.answer_sentences import of_sentences
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
 
     if target is None:
         raise click.UsageError("Missing argument 'TARGET'.")
@@ -68,6 +66,5 @@ def command(
         found = {"target": str(target), "format": form, "queries": len(read.queries), "documents": len(read.corpus)}
         data_json({**found, "hash": read.hash, "notes": notes})
         return
-    for note in notes:
-        words(f"note: {note}")
+    show_notes(notes)
     data(f"{target}: {counted(len(read.queries), 'query')}, {counted(len(read.corpus), 'document')}")

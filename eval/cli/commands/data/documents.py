@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from eval.cli.options import cache_option, ticker
+from eval.cli.options import cache_option, pipeline_option, settings_with, show_notes, ticker
 from indexes.display import counted
 from rag.cli.options import Shared, setting, shared_options
 
@@ -20,13 +21,7 @@ Examples:
     name="documents", epilog=EPILOG, short_help="Measure pipelines on 122 questions about manuals, PDF and Word files."
 )
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--pipeline",
-    "specs",
-    multiple=True,
-    metavar="NAME=KEY:VALUE,...",
-    help="Name and settings of a pipeline, as for 'rag-eval run'; the others are compared with the first.",
-)
+@pipeline_option("Name and settings of a pipeline, as for 'rag-eval run'; the others are compared with the first.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Pattern of files to use, e.g. 'md_*/*'; repeatable.")
 @setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-rerank", is_flag=True, help="Do not rerank.")
@@ -42,21 +37,14 @@ def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[st
     from eval.documents.run import measure_documents
     from eval.measure.session import parse_spec, with_changes
     from eval.report.table import table
-    from indexes.settings.loader import load
     from rag.cli.output import data, data_json, words
-    from rag.settings import Settings
-
-    def changed(changes: object) -> Settings:
-        arguments = {**shared.arguments, **changes}  # type: ignore[dict-item]
-        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
 
     parsed = [parse_spec(text) for text in specs or ("base",)]
-    pipelines = {spec.name: with_changes(changed, spec) for spec in parsed}
+    pipelines = {spec.name: with_changes(partial(settings_with, shared), spec) for spec in parsed}
     questions_of_page = load_questions(only=only)
     documents = read_documents(folder, questions_of_page)
     questions, notes = fitting(questions_of_page, documents)
-    for note in notes:
-        words(f"note: {note}")
+    show_notes(notes)
     with ticker("questions") as tick:
         found = measure_documents(documents, questions, pipelines, cache=cache, progress=tick)
     rows = [outcome.as_dict() for outcome in found]

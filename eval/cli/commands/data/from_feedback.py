@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from eval.cli.options import show_notes
 from indexes.display import counted
 from rag.cli.options import Shared, shared_options
 
@@ -30,7 +31,7 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
     from eval.datasets import convert
     from eval.datasets.feedback import from_feedback
     from indexes import open_index
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
     from rag.serve.feedback import feedback_path
 
     file = source or feedback_path(shared.settings.store)
@@ -52,6 +53,5 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
     if shared.json:
         data_json({"target": str(target), "queries": queries, "documents": documents, "notes": notes})
         return
-    for note in notes:
-        words(f"note: {note}")
+    show_notes(notes)
     data(f"{target}: {counted(queries, 'query')}, {counted(documents, 'document')}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from eval.cli.commands.data.convert import FORMATS
-from eval.cli.options import MeasuringOptions, measuring, ticker
+from eval.cli.options import MeasuringOptions, measuring, show_notes, ticker
+from eval.datasets.load import FORMATS
 from eval.report.table import table
 from rag.cli.options import setting
 
@@ -139,8 +139,7 @@ def command(
     rows += [["passages left out", sum(report.skipped.values())]]
     rows += [[f"  {reason}", count] for reason, count in report.skipped.items()]
     data(table(["", "count"], rows))
-    for note in report.notes:
-        words(f"note: {note}")
+    show_notes(report.notes)
     words(f"wrote {', '.join(report.files)}" if report.files else "no questions were kept, so nothing was written")
 
 

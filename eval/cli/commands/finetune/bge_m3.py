@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eval.cli.commands.finetune.options import options_of
-from eval.cli.commands.finetune.output import show_sides
+from eval.cli.commands.finetune.output import give, show_sides
 from eval.cli.options import dataset_argument
 from eval.finetune.bge_m3.options import M3Options
 from rag.cli.options import Shared, shared_options
@@ -34,5 +34,4 @@ def command(shared: Shared, dataset: str, base: str, options: M3Options, request
     from eval.finetune.bge_m3.run import finetune_bge_m3
 
     found = finetune_bge_m3(dataset, base, options=options, **request)
-    show_sides(found, shared.json)
-    found.proof.require_better()
+    give(found, shared.json, show_sides, found.proof)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.commands.finetune.options import SPLITS, options_of
+from eval.cli.commands.finetune.output import give, show_sides
 from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.documents import DocumentOptions
 from eval.finetune.embedder.options import EmbedderOptions
@@ -48,25 +49,20 @@ def command(shared: Shared, base: str | None, options: DocumentOptions, request:
         m3_options=options.of(M3Options),
         **request,
     )
-    show(found, shared.json)
-    found.tuned.proof.require_better()
+    give(found, shared.json, show, found.tuned.proof)
 
 
-def show(found: TunedOnDocuments, as_json: bool) -> None:
+def show(found: TunedOnDocuments) -> None:
     """Print the number of questions, then what the embedder's command prints."""
     from eval.cli.commands.finetune import embedder as finetune_embedder
-    from eval.cli.commands.finetune.output import show_sides
     from eval.finetune.embedder.sides import TunedSides
-    from rag.cli.output import data, data_json
+    from rag.cli.output import data
 
-    if as_json:
-        data_json(found.as_dict())
-        return
     dropped = ", ".join(f"{reason} {number}" for reason, number in found.questions["dropped"].items()) or "none"
     splits = found.questions["splits"]
     data(f"questions: {splits.get('train', 0)} train, {splits.get('test', 0)} test; dropped: {dropped}")
     if isinstance(found.tuned, TunedSides):
         data(f"among the first five: {found.hits['base']:.4f} -> {found.hits['tuned']:.4f} of the held-out questions\n")
-        show_sides(found.tuned, False)
+        show_sides(found.tuned)
     else:
-        finetune_embedder.show(found.tuned, False)
+        finetune_embedder.show(found.tuned)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.commands.finetune.options import base_option, options_of
+from eval.cli.commands.finetune.output import curve_text, give, show_use
 from eval.cli.options import dataset_argument
 from eval.finetune.embedder.options import EmbedderOptions
 from rag.cli.options import Shared, shared_options
@@ -38,19 +39,14 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
     from eval.finetune.embedder.run import finetune_embedder
 
     found = finetune_embedder(dataset, base, options=options, **request)
-    show(found, shared.json)
-    found.proof.require_better()
+    give(found, shared.json, show, found.proof)
 
 
-def show(found: TunedModel, as_json: bool) -> None:
+def show(found: TunedModel) -> None:
     """Print the loss curve, the proof and the lines for rag.toml."""
-    from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.tuned import HIT
-    from rag.cli.output import data, data_json
+    from rag.cli.output import data
 
-    if as_json:
-        data_json(found.as_dict())
-        return
     data(curve_text(found.trained.curve))
     data("")
     if found.merge is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.commands.finetune.options import options_of
+from eval.cli.commands.finetune.output import give, show_use
 from eval.cli.options import dataset_argument
 from eval.finetune.merge.options import MergeOptions
 from rag.cli.options import Shared, shared_options
@@ -43,18 +44,13 @@ def command(
     from eval.finetune.merge.run import merge_models
 
     found = merge_models(base, tuned, dataset, options=options, **request)
-    show(found, shared.json)
-    found.proof.require_better()
+    give(found, shared.json, show, found.proof)
 
 
-def show(found: Merged, as_json: bool) -> None:
+def show(found: Merged) -> None:
     """Print the curve, the proof and the lines for rag.toml."""
-    from eval.cli.commands.finetune.output import show_use
-    from rag.cli.output import data, data_json
+    from rag.cli.output import data
 
-    if as_json:
-        data_json(found.as_dict())
-        return
     if found.curve is not None:
         data(found.curve.to_text() + "\n")
     data(found.proof.to_text())

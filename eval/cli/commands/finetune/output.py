@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eval.report.table import table
 
 if TYPE_CHECKING:
     from eval.finetune.embedder.sides import TunedSides
+    from eval.finetune.proof.proof import Proof
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_ROWS = 12
@@ -65,15 +66,23 @@ def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mappin
             words(line)
 
 
-def show_sides(found: TunedSides, as_json: bool) -> None:
-    """Print the curve, the tables of each side, the deciding verdict and the lines for rag.toml."""
-    from eval.finetune.proof.forgetting import MEASURES
-    from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
-    from rag.cli.output import data, data_json
+def give(found: Any, as_json: bool, show: Callable[[Any], None], proof: Proof) -> None:
+    """Print a result as JSON or with ``show``; then end with the exit code for it if the model is not better."""
+    from rag.cli.output import data_json
 
     if as_json:
         data_json(found.as_dict())
-        return
+    else:
+        show(found)
+    proof.require_better()
+
+
+def show_sides(found: TunedSides) -> None:
+    """Print the curve, the tables of each side, the deciding verdict and the lines for rag.toml."""
+    from eval.finetune.proof.forgetting import MEASURES
+    from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
+    from rag.cli.output import data
+
     data(curve_text(found.trained.curve) + "\n")
     if found.merge is not None:
         data(found.merge.to_text() + "\n")

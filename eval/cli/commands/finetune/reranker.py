@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.commands.finetune.options import base_option, options_of
+from eval.cli.commands.finetune.output import curve_text, give, show_use
 from eval.cli.options import dataset_argument
 from eval.finetune.reranker.options import RerankerOptions
 from rag.cli.options import Shared, shared_options
@@ -40,21 +41,16 @@ def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, r
     from eval.finetune.reranker.run import finetune_reranker
 
     found = finetune_reranker(dataset, base, options=options, **request)
-    show(found, shared.json)
-    found.proof.require_better()
+    give(found, shared.json, show, found.proof)
 
 
-def show(found: TunedReranker, as_json: bool) -> None:
+def show(found: TunedReranker) -> None:
     """Print curves, scores of all pipelines, the proof and the lines for rag.toml."""
-    from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.forgetting import MEASURES
     from eval.measure.metrics import shown
     from eval.report.table import table
-    from rag.cli.output import data, data_json
+    from rag.cli.output import data
 
-    if as_json:
-        data_json(found.as_dict())
-        return
     if found.warm_up is not None:
         data("Warm-up\n" + curve_text(found.warm_up.curve) + "\n\nTraining")
     data(curve_text(found.trained.curve))

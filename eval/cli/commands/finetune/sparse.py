@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eval.cli.commands.finetune.options import options_of
-from eval.cli.commands.finetune.output import show_sides
+from eval.cli.commands.finetune.output import give, show_sides
 from eval.cli.options import dataset_argument
 from eval.finetune.sparse.options import SparseOptions
 from rag.cli.options import Shared, shared_options
@@ -38,5 +38,4 @@ def command(shared: Shared, dataset: str, base: str, options: SparseOptions, req
     from eval.finetune.sparse.run import finetune_sparse
 
     found = finetune_sparse(dataset, base, options=options, **request)
-    show_sides(found, shared.json)
-    found.proof.require_better()
+    give(found, shared.json, show_sides, found.proof)

@@ -92,7 +92,7 @@ def test_interrupted_continued_and_proved_side_by_side(
     found_by, ordered_by = ({q: [name for name, _ in listed] for q, listed in run.items()} for run in runs)
     assert all(set(found_by[q][: len(listed)]) == set(listed) for q, listed in ordered_by.items())  # the same texts
     assert any(found_by[q][: len(listed)] != listed for q, listed in ordered_by.items())  # in another order
-    show_sides(found, False)
+    show_sides(found)
     shown = capsys.readouterr().out
     assert "MAP of each side" in shown and "late interaction" in shown
     assert [line.split()[0] for line in shown.partition("MAP of each side")[2].splitlines()[2:6]] == list(SIDES)
