@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from eval.datasets import FORMATS
+from eval.datasets.convert import ENDINGS
 from eval.datasets.load import splits_of
 
 COMMANDS = (
@@ -65,25 +66,18 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
     """Return the calls of a command, in order; those that read runs need the output of ``run`` in ``out``."""
     data, runs = str(collection), out / collection.name
     models = ["--profile", "offline", "--set", f"encoder.provider={model}"]
+    named = ["--models", *dict.fromkeys((model, "minilm"))]
     few = ["--queries", str(queries)]
     kept = [str(runs / name) for name in ("hybrid", "dense", "sparse")]
     legs = ["--pipeline", "hybrid", "--pipeline", "dense=fusion:dense", "--pipeline", "sparse=fusion:sparse"]
     over = [f"--over={axis}" for axis in ("window=0,5", "sparse_window=1", "dense_context=0.5")]
     divided = ["--drop-shared"] if "train" in splits_of(collection) else ["--holdout", "0.5"]
     first = ["run", data, *models, "--queries", str(answers), "--answers", "--pipeline", "answers", "--out", str(runs)]
-    written = {form: str(out / "converted" / f"{collection.name}-{form}{_SUFFIX.get(form, '')}") for form in FORMATS}
+    written = {form: str(out / "converted" / f"{collection.name}-{form}{ENDINGS.get(form, '')}") for form in FORMATS}
     calls: dict[str, list[list[str]]] = {
         "run": [["run", data, *models, *few, *legs, "--out", str(runs)]],
         "sweep": [["sweep", data, *models, *few, *over, "--out", str(runs / "sweep")]],
-        "embedders": [
-            [
-                "embedders",
-                data,
-                *["--sentences", "--models", *dict.fromkeys((model, "minilm"))],
-                *few,
-                *["--out", str(runs / "embedders")],
-            ]
-        ],
+        "embedders": [["embedders", data, "--sentences", *named, *few, "--out", str(runs / "embedders")]],
         "rerank": [["rerank", data, "--by", "encoder", *models, *few, "--out", str(runs / "rerank")]],
         "failures": [["failures", kept[0], "-n", "5"]],
         "compare": [["compare", *kept, "-m", "nDCG@10,R@50", "-o", str(runs / "report.html"), "--overwrite"]],
@@ -105,9 +99,6 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
         ],
     }
     return calls[command]
-
-
-_SUFFIX = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}
 
 
 def measure(collection: str, command: str, calls: list[list[str]], call: Caller) -> CommandOutcome:

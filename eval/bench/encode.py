@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
-from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.bench.timing import Facts, Rows, alternate, command, pace
 from eval.finetune.training.options import option
 from indexes.encoders.base import Encoded, Encoder
 from indexes.encoders.bge_m3 import BgeM3
@@ -41,14 +40,10 @@ class Options:
     hidden: int = option(1024, "width of the network (BGE-M3: 1024)")
     batch_tokens: int = option(4096, "maximum tokens per batch of ours")
     threads: int = option(1, "torch threads")
-    as_json: bool = False
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Build the checkpoint, check that the vectors agree, run the race, and return the report."""
-    import torch
-
-    torch.set_num_threads(options.threads)
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Build the checkpoint, check that the vectors agree, and run the race."""
     texts = made_up_sentences(options.texts)
     question = "Which chapter compares dense and sparse vectors?"
     with tempfile.TemporaryDirectory() as name:
@@ -81,8 +76,7 @@ def run(options: Options) -> dict[str, Any]:
         seconds = alternate(contestants, rounds, warm_up=False)  # comparing the vectors above was the warm-up
         same = agreement if contestants is documents else {}
         rows += [{"what": what, **pace(seconds, RECIPE, name), **same.get(name, {})} for name in contestants]
-    facts = circumstances(layers=options.layers, hidden=options.hidden, batch_tokens=options.batch_tokens)
-    return report("encode", rows, as_json=options.as_json, facts=facts)
+    return rows, {"layers": options.layers, "hidden": options.hidden, "batch_tokens": options.batch_tokens}
 
 
 class Recipe:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.comparing.significance import paired
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder.options import EmbedderOptions
@@ -32,6 +32,7 @@ from eval.finetune.lessons.splits import make_splits
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.training.options import option
 from eval.finetune.training.request import base_folder
+from eval.measure.exact_search import best
 from eval.measure.metrics import score
 
 MEASURE = "nDCG@10"
@@ -52,7 +53,6 @@ class Options:
     pool: int = option(500, "documents to measure nDCG over: the relevant ones of all test questions, then others")
     threads: int = option(1, "torch threads")
     seed: int = 7
-    as_json: bool = False
 
 
 @dataclass
@@ -65,11 +65,10 @@ class Turn:
     scores: dict[str, float]
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Train in turns, measure, and return the report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Train in turns, measure, and return a row per contestant."""
     import torch
 
-    torch.set_num_threads(options.threads)
     splits = make_splits(options.dataset, seed=options.seed, limit=options.questions)
     rows = columns(_pairs(splits.train), negatives=1, seed=options.seed)
     folder = base_folder(options.base)
@@ -103,14 +102,13 @@ def run(options: Options) -> dict[str, Any]:
     difference = paired(
         np.array([[turns[fast][-1].scores[q] - value] for q, value in turns[slow][-1].scores.items()]),
     )[0]
-    facts = circumstances(
-        gpu=torch.cuda.get_device_name(0) if gpu else "none: our settings race the usual recipe on the CPU",
-        ratio_of="wall time" if gpu else "CPU time",
-        questions=f"{len(rows['question'])} train, {len(splits.test.queries)} test",
-        difference=f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
+    return lines, {
+        "gpu": torch.cuda.get_device_name(0) if gpu else "none: our settings race the usual recipe on the CPU",
+        "ratio_of": "wall time" if gpu else "CPU time",
+        "questions": f"{len(rows['question'])} train, {len(splits.test.queries)} test",
+        "difference": f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
         f"p {difference.p:.3f}: {'equal within noise' if difference.p >= 0.05 else 'NOT EQUAL'}",
-    )
-    return report("finetune", lines, as_json=options.as_json, facts=facts)
+    }
 
 
 def _pairs(train: Dataset) -> TrainingSet:
@@ -208,10 +206,7 @@ def _scores(model: Any, test: Dataset, options: Options) -> dict[str, float]:
     model.eval()
     documents = vectors([test.corpus[name].content for name in names], "document")
     similar = vectors(list(test.queries.values()), "query") @ documents.T
-    results = {
-        query: [(names[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:10]]
-        for query, row in zip(test.queries, similar, strict=True)
-    }
+    results = {query: best(names, row, 10) for query, row in zip(test.queries, similar, strict=True)}
     return score(results, test.qrels, [MEASURE]).per_query[MEASURE]
 
 

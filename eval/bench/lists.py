@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from eval.bench.corpus import documents
-from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.bench.timing import Facts, Rows, alternate, command, pace
 from eval.finetune.training.options import option
 
 PAIRS_AT_ONCE = 16  # of the usual recipe in the library's documentation
@@ -31,11 +31,10 @@ class Options:
     rounds: int = option(3, "steps per contestant")
     threads: int = option(1, "torch threads")
     seed: int = 7
-    as_json: bool = False
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Compute steps in turns, compare their losses without dropout, and return the report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Compute steps in turns, and compare their losses without dropout."""
     import torch
     from sentence_transformers.cross_encoder.losses import ListNetLoss
 
@@ -45,7 +44,6 @@ def run(options: Options) -> dict[str, Any]:
     from eval.finetune.training.request import base_folder
     from indexes.encoders.torch_runtime import choose_dtype
 
-    torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     training = RerankerOptions(seed=options.seed, device="cpu")
     model = load_cross_encoder(base_folder(options.base), options.base, training)
@@ -70,8 +68,7 @@ def run(options: Options) -> dict[str, Any]:
     exact = {name: step(name) for name in losses}
     rows = [pace(seconds, "recipe", name) | {"loss": round(exact[name], 5)} for name in losses]
     pairs = sum(len(texts) for texts in inputs[1])
-    facts = circumstances(pairs=pairs, reads="sentences" if options.sentences else "windows", dtype=str(dtype))
-    return report("lists", rows, as_json=options.as_json, facts=facts)
+    return rows, {"pairs": pairs, "reads": "sentences" if options.sentences else "windows", "dtype": str(dtype)}
 
 
 def _step(options: Options) -> tuple[list[list[Any]], list[Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from indexes.parallel import in_order
 
 TEXTS = 64  # per request for embeddings, as RagWright sends them
@@ -28,7 +28,6 @@ class Options:
     latency: float = 0.2
     parallel: int = 16
     requests: int = 64
-    as_json: bool = False
 
 
 class SlowServer(ThreadingHTTPServer):
@@ -146,8 +145,8 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
     return {"embeddings": embeddings, "rerankings": rerankings, "chats": chats}
 
 
-def run(options: Options) -> None:
-    """Run the race, and print its report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race, and return a row per kind of request."""
     rows = []
     with slow_server(options.latency) as server:
         several, single = clients(server.url, options.parallel), clients(server.url, 1)
@@ -161,8 +160,7 @@ def run(options: Options) -> None:
             first, last = seconds.values()
             shown = {name: f"{value:.2f} s" for name, value in seconds.items()}
             rows.append({"contestant": kind, **shown, "ratio": f"{first / last:.1f}", "in the server": server.most})
-    facts = circumstances(latency=f"{options.latency} s", requests=options.requests)
-    report("parallel", rows, as_json=options.as_json, facts=facts)
+    return rows, {"latency": f"{options.latency} s", "requests": options.requests}
 
 
 main = command(Options, run)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eval.bench.timing import alternate, circumstances, command, ratio, report
+from eval.bench.timing import Facts, Rows, alternate, command, ratio
 from eval.finetune.training.options import option
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
@@ -55,14 +55,15 @@ class Corpus:
 
     def __init__(self, points: int, dim: int, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.dense = _unit(rng, points, dim)
+        self.dense = unit_rows(rng, points, dim)
         self.sparse = [draw_terms(rng, TERMS) for _ in range(points)]
         self.records = [_record(i) for i in range(points)]
-        self.questions = _unit(rng, QUERIES, dim)
+        self.questions = unit_rows(rng, QUERIES, dim)
         self.terms = [draw_terms(rng, QUERY_TERMS) for _ in range(QUERIES)]
 
 
-def _unit(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
+def unit_rows(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
+    """Draw unit vectors of any direction."""
     made = rng.standard_normal((rows, dim), dtype=np.float32)
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
@@ -187,18 +188,16 @@ class Options:
     no_local: bool = option(False, "leave out local mode, which takes minutes to build")
     optimize: bool = option(False, "include the optimised collection (HNSW), which takes minutes")
     turbo8: bool = option(False, "include store.quantization = 'turbo8'")
-    as_json: bool = False
 
 
-def run(options: Options) -> None:
-    """Run the race, and print its report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="ragwright-race-") as folder:
-        rows, facts = race(options, Path(folder))
-    report("query", rows, as_json=options.as_json, facts=facts)
+        return race(options, Path(folder))
 
 
-def race(options: Options, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Run the race with stores in ``folder``, and return rows and circumstances."""
+def race(options: Options, folder: Path) -> tuple[Rows, Facts]:
+    """Run the race with stores in ``folder``, and return a row per contestant."""
     corpus = Corpus(options.points, options.dim)
     engines: list[tuple[str, StoreSettings]] = [("ragwright", StoreSettings(path=folder / "ours", engine="edge"))]
     if options.turbo8:
@@ -253,8 +252,7 @@ def race(options: Options, folder: Path) -> tuple[list[dict[str, object]], dict[
         rows.append(row)
     for store in stores:
         store.engine.close()
-    facts = circumstances(points=options.points, dim=options.dim, top_k=options.top_k, rounds=options.rounds)
-    return rows, facts
+    return rows, {name: getattr(options, name) for name in ("points", "dim", "top_k", "rounds")}
 
 
 main = command(Options, run)

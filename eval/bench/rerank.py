@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.bench.checkpoints import made_up_sentences, xlmr_shape
-from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.bench.timing import Facts, Rows, alternate, command, pace
 from eval.finetune.training.options import option
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16
 from rag.rerankers.cross_encoder import CrossEncoder, load_cross_encoder
@@ -42,14 +41,10 @@ class Options:
     max_tokens: int = option(512, "maximum tokens per pair")
     batch_tokens: int = option(4096, "maximum tokens per batch of ours")
     threads: int = option(1, "torch threads")
-    as_json: bool = False
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Build the checkpoint, check that the scores agree, run the race, and return the report."""
-    import torch
-
-    torch.set_num_threads(options.threads)
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Build the checkpoint, check that the scores agree, and run the race."""
     passages = windows(options.candidates, options.window)
     with tempfile.TemporaryDirectory() as name:
         folder = checkpoint(Path(name), hidden=options.hidden, layers=options.layers)
@@ -65,15 +60,14 @@ def run(options: Options) -> dict[str, Any]:
     seconds = alternate(contestants, options.rounds, warm_up=False)  # each has already run once
     rows = [pace(seconds, RIVAL, name) | agreement.get(name, {}) for name in contestants]
     lengths = [len(pair["input_ids"]) for pair in ours["float32"]._pairs(QUESTION, passages)[0]]
-    facts = circumstances(
-        candidates=options.candidates,
-        layers=options.layers,
-        hidden=options.hidden,
-        batch_tokens=options.batch_tokens,
-        tokens_a_pair=f"{min(lengths)} to {max(lengths)}, mean {np.mean(lengths):.0f}",
-        score_spread=round(float(expected.std()), 4),
-    )
-    return report("rerank", rows, as_json=options.as_json, facts=facts)
+    return rows, {
+        "candidates": options.candidates,
+        "layers": options.layers,
+        "hidden": options.hidden,
+        "batch_tokens": options.batch_tokens,
+        "tokens_a_pair": f"{min(lengths)} to {max(lengths)}, mean {np.mean(lengths):.0f}",
+        "score_spread": round(float(expected.std()), 4),
+    }
 
 
 def windows(count: int, width: int, *, seed: int = 0) -> list[str]:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.bench.timing import Facts, Rows, alternate, command, pace
 from eval.measure.metrics import score
 
 MEASURES = {
@@ -28,11 +28,10 @@ class Options:
     queries: int = 1000
     candidates: int = 1000
     rounds: int = 5
-    as_json: bool = False
 
 
-def run(options: Options) -> None:
-    """Run the race, and print its report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race, and return a row per contestant."""
     import pytrec_eval
 
     draw = random.Random(0)
@@ -51,8 +50,7 @@ def run(options: Options) -> None:
     keys = {name: key.replace(".", "_") for name, key in MEASURES.items()}
     worst = max(abs(ours.per_query[name][q] - reference[q][key]) for name, key in keys.items() for q in qrels)
     rows = [pace(seconds, "pytrec_eval", name) for name in seconds]
-    facts = circumstances(pytrec_eval=version("pytrec_eval-terrier"), largest_difference=f"{worst:.1e}")
-    report("score", rows, as_json=options.as_json, facts=facts)
+    return rows, {"pytrec_eval": version("pytrec_eval-terrier"), "largest_difference": f"{worst:.1e}"}
 
 
 main = command(Options, run)

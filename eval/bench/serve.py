@@ -18,7 +18,7 @@ from typing import Any
 
 from eval.bench.serving.load import ask_many, load
 from eval.bench.serving.served import LATE, LONG, STOPPED, served
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.finetune.training.options import option
 
 LARGE_CLIENTS = 16
@@ -36,16 +36,15 @@ class Options:
     requests: int = option(0, "requests for the memory row, such as 10000; 0: none")
     large: int = option(0, "sentences of the large collection, such as 100000; 0: none")
     model: str = option("", "fetched language model, whose answers alone are measured")
-    as_json: bool = False
 
 
-def run(options: Options) -> None:
-    """Run the race, and print a row per number of clients."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race, and return a row per number of clients."""
     numbers = [int(number) for number in options.clients.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         rows, facts = (_real if options.model else _fake)(options, Path(folder), numbers)
     loads = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    report("serve", rows, as_json=options.as_json, facts=circumstances(machine_load=loads, **facts))
+    return rows, {"machine_load": loads, **facts}
 
 
 def _fake(options: Options, folder: Path, numbers: list[int]) -> tuple[list[dict[str, Any]], dict[str, Any]]:

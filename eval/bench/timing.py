@@ -25,8 +25,16 @@ from eval.finetune.training.options import KEY
 PACKAGES = ("torch", "transformers", "sentence-transformers", "FlagEmbedding", "llama-index-core", "qdrant-client")
 
 
-def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], int]:
-    """Return a race's ``main``: the fields of the dataclass ``kind`` are its options, and ``--json`` is ``as_json``."""
+Rows = Sequence[Mapping[str, object]]
+Facts = Mapping[str, object]
+
+
+def command(kind: type, run: Callable[[Any], tuple[Rows, Facts]]) -> Callable[[list[str]], int]:
+    """Return a race's ``main``, which prints the rows and facts that ``run`` returns.
+
+    Args:
+        kind: dataclass whose fields are the race's options; ``threads`` as a number sets the threads of torch.
+    """
 
     def main(argv: list[str]) -> int:
         module = sys.modules[kind.__module__]
@@ -36,13 +44,20 @@ def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], i
         )
         for one in fields(kind):
             ms = one.metadata.get(KEY)
-            flag = "--json" if one.name == "as_json" else (ms and ms.flag) or f"--{one.name.replace('_', '-')}"
-            shown = ms.help if ms else "print JSON" if one.name == "as_json" else None
+            flag, shown = f"--{one.name.replace('_', '-')}", ms.help if ms else None
             if isinstance(one.default, bool):
                 parser.add_argument(flag, action="store_true", dest=one.name, help=shown)
             else:
                 parser.add_argument(flag, type=type(one.default), default=one.default, dest=one.name, help=shown)
-        run(kind(**vars(parser.parse_args(argv))))
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        given = vars(parser.parse_args(argv))
+        as_json = given.pop("json")
+        if isinstance(given.get("threads"), int):
+            import torch
+
+            torch.set_num_threads(given["threads"])
+        rows, facts = run(kind(**given))
+        report(race, rows, as_json=as_json, facts=facts)
         return 0
 
     return main
@@ -86,7 +101,7 @@ def pace(seconds: Mapping[str, Sequence[float]], slow: str, name: str) -> dict[s
     return {"contestant": name, "cpu_s": spent, "times_faster": round(ratio(seconds, slow, name), 2)}
 
 
-def circumstances(**more: object) -> dict[str, object]:
+def circumstances() -> dict[str, object]:
     """Return date, machine, threads and versions, to print beside all figures."""
     facts: dict[str, object] = {
         "date": date.today().isoformat(),
@@ -101,7 +116,7 @@ def circumstances(**more: object) -> dict[str, object]:
             facts[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return facts | more
+    return facts
 
 
 def _processor() -> str:
@@ -112,21 +127,19 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def report(
-    name: str, rows: Sequence[Mapping[str, object]], *, as_json: bool, facts: Mapping[str, object]
-) -> dict[str, Any]:
-    """Write a race's result to stdout, as one JSON object or as a small table, and return it."""
-    result = {"race": name, "facts": dict(facts), "rows": [dict(row) for row in rows]}
+def report(name: str, rows: Rows, *, as_json: bool, facts: Facts) -> None:
+    """Write a race's rows, its facts and its circumstances to stdout, as one JSON object or as a small table."""
+    facts = {**circumstances(), **facts}
     if as_json:
+        result = {"race": name, "facts": facts, "rows": [dict(row) for row in rows]}
         sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-        return result
+        return
     lines = [f"race: {name}", "  " + ", ".join(f"{key} {value}" for key, value in facts.items())]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = [columns, *[[_cell(row.get(column)) for column in columns] for row in rows]]
     widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
     lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
     sys.stdout.write("\n".join(lines) + "\n")
-    return result
 
 
 def _cell(value: object) -> str:

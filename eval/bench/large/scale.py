@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from eval.bench.large.vectors import mixtures, real_vectors
 from eval.bench.query import draw_terms
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.finetune.training.options import option
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
@@ -50,11 +50,10 @@ class Options:
     m: int = option(16, "store.hnsw_m")
     ef_construct: int = option(100, "store.hnsw_ef_construct")
     no_sparse: bool = option(False, "leave out the sparse leg, whose terms take long to draw for a million points")
-    as_json: bool = False
 
 
-def run(options: Options) -> None:
-    """Run the race, and print its report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race, and return two rows per size."""
     real = real_vectors(options.base)
     rows: list[dict[str, object]] = []
     for points in map(int, options.points.split(",")):
@@ -63,16 +62,14 @@ def run(options: Options) -> None:
                 path=Path(folder), engine="edge", hnsw_m=options.m, hnsw_ef_construct=options.ef_construct
             )
             rows += measured(settings, real, points, sparse=not options.no_sparse)
-    facts = circumstances(real_vectors=len(real), dim=real.shape[1], m=options.m, ef_construct=options.ef_construct)
-    report("scale", rows, as_json=options.as_json, facts=facts)
+    shape = {"real_vectors": len(real), "dim": real.shape[1]}
+    return rows, {**shape, "m": options.m, "ef_construct": options.ef_construct}
 
 
-def fill(store: Collection, settings: StoreSettings, real: NDArray[np.float32], points: int, *, sparse: bool) -> None:
-    """Store ``points`` sentences in documents of 50."""
-    shape = Fingerprint("mixtures", "0", real.shape[1], "cls", {}, "learned" if sparse else "none")
-    store.ensure(shape, idf=False, settings=settings)
-    rng, at = np.random.default_rng(1), 0
-    for dense in mixtures(real, points, seed=2):
+def fill(store: Collection, chunks: Iterable[NDArray[np.float32]], rng: np.random.Generator, *, sparse: bool) -> None:
+    """Store sentences with these vectors and drawn terms, in documents of 50."""
+    at = 0
+    for dense in chunks:
         numbers = range(at, at + len(dense))
         records = [SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, f"Sentence {i} of the race.") for i in numbers]
         store.put(records, dense, [draw_terms(rng, TERMS) for _ in numbers] if sparse else None)
@@ -90,7 +87,9 @@ def measured(
     store = Collection(open_engine(settings), NAME)
     try:
         sys.stderr.write(f"{points:,} points: storing\n")
-        fill(store, settings, real, points, sparse=sparse)
+        shape = Fingerprint("mixtures", "0", real.shape[1], "cls", {}, "learned" if sparse else "none")
+        store.ensure(shape, idf=False, settings=settings)
+        fill(store, mixtures(real, points, seed=2), np.random.default_rng(1), sparse=sparse)
         truth, row = search_all_probes(store, dense, terms)
         before = {"points": points, "graph": "no", **row}
         sys.stderr.write("building the graph\n")

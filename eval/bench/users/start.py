@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.bench.corpus import documents
-from eval.bench.timing import circumstances, command, report
+from eval.bench.timing import Facts, Rows, command
 from eval.bench.users.trees import Spent, run, trees
 from eval.finetune.training.options import option
 
@@ -60,14 +60,12 @@ class Options:
     rounds: int = option(3, "runs per command")
     against: str = option("", "another checkout of this repository, to race in turns")
     sentences: int = option(200, "sentences per collection")
-    as_json: bool = False
 
 
 def build(folder: Path, model: str, sentences: int) -> Path:
     """Make a store with one collection, "default", with a packaged model."""
     from indexes import build_index
-    from indexes.settings.loader import load
-    from rag.settings import Settings
+    from rag.settings import load_settings
 
     sources = folder / "documents"
     sources.mkdir(exist_ok=True)
@@ -75,8 +73,7 @@ def build(folder: Path, model: str, sentences: int) -> Path:
         (sources / f"{number}.txt").write_text(text, encoding="utf-8")
     store = folder / model
     overrides: dict[str, Any] = {"store.path": str(store), "encoder.provider": model, "encoder.model": model}
-    settings = load(Settings, profile="offline", arguments=overrides).settings
-    build_index(sources, settings=settings).close()
+    build_index(sources, settings=load_settings(profile="offline", **overrides)).close()
     return store
 
 
@@ -126,12 +123,11 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     return rows
 
 
-def main_race(options: Options) -> dict[str, Any]:
-    """Run the race, and print and return its report."""
+def run_race(options: Options) -> tuple[Rows, Facts]:
+    """Run the race in a temporary folder."""
+    facts = {"rounds": options.rounds} | ({"against": options.against} if options.against else {})
     with tempfile.TemporaryDirectory(prefix="ragwright-start-") as made:
-        rows = race(options, Path(made))
-    facts = circumstances(rounds=options.rounds, **({"against": options.against} if options.against else {}))
-    return report("start", rows, as_json=options.as_json, facts=facts)
+        return race(options, Path(made)), facts
 
 
-main = command(Options, main_race)
+main = command(Options, run_race)

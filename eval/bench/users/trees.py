@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from indexes.errors import SourceError
 
@@ -45,6 +46,38 @@ def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, 
     """Return the environment in which a process imports the packages of ``tree`` before any others."""
     paths = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(more or {})}
+
+
+class LineWorker:
+    """A process with the packages of one tree, which answers each line on its stdin with one line.
+
+    Args:
+        arguments: those of Python.
+        stderr: as for ``subprocess.Popen``.
+    """
+
+    def __init__(self, tree: Path, arguments: Sequence[str], *, stderr: int | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=tree,
+            env=environment(tree),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def ask(self, line: str) -> str:
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
 
 
 def run(tree: Path, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> Spent:
