@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from eval.finetune.proof import forgetting
 from tests import ROOT
+from tests.eval.finetune.conftest import cut_probes
 from tests.eval.finetune.harbour import tiny_bert, write_harbour
+from tests.eval.lighthouse import write_beir
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -18,6 +21,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAG_EVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RAG_STORE_PATH", str(tmp_path / "store"))
+    monkeypatch.setattr(forgetting, "probes", lambda: list(cut_probes()))
 
 
 def run(name: str, *arguments: str) -> None:
@@ -25,7 +29,7 @@ def run(name: str, *arguments: str) -> None:
 
 
 def test_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("evaluate", str(write_harbour(tmp_path / "harbour")))
+    run("evaluate", str(write_beir(tmp_path / "lighthouse")))
     said = capsys.readouterr().out
     assert "minmax" in said and "dense" in said and "MAP" in said
 

@@ -280,7 +280,7 @@ def test_unknown_options_are_refused(index: Index, settings: Settings) -> None:
 
 
 def test_a_real_model_answers_in_english(index: Index, settings: Settings, smollm2: Any) -> None:
-    engine = build_query_engine(index, settings=settings, llm=smollm2)
+    engine = build_query_engine(index, settings=settings, llm=with_max_tokens(smollm2, 8), top_n=1)
     response = engine.query("How large are the fresh water tanks?")
     assert response.metadata["status"] in ("answered", "extractive", "not_found")
     trace = response.metadata["trace"]
