@@ -79,6 +79,11 @@ ONLY_MARK = Bilingual(
 WROTE_NOTHING = Bilingual(
     "the LLM wrote nothing, so the answer is the documents' own sentences", "语言模型什么也没写，因此以下是文档原句"
 )
+OTHER_WORDS = Bilingual(
+    "the sentence holds hardly a word of the question; it is the nearest in meaning, and whether it answers the "
+    "question could not be checked",
+    "这句话几乎不含问题里的词，只是意思最接近；它是否回答了问题，无法核查",
+)
 NOT_ABOUT = Bilingual("the passages found are not about what is asked", "找到的段落与所问的内容无关")
 MESSAGE_TOKENS = 8  # upper estimate of what a chat template adds to a message
 
@@ -342,9 +347,11 @@ class AnswerSteps(Generic[Reply]):
         """Answer with the documents' own sentences, unless they are not about what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
-            speaks = rejected is not None or (
-                not is_small_talk(asked)
-                and self.floor.speaks(
+            speaks: Literal["words", "meaning"] | None = None
+            if rejected is not None:
+                speaks = "words"
+            elif not is_small_talk(asked):
+                speaks = self.floor.speaks(
                     asked,
                     passages,
                     prepared.language,
@@ -352,22 +359,33 @@ class AnswerSteps(Generic[Reply]):
                     cosine=_cosine(prepared),
                     meaning=self.meaning,
                 )
-            )
-            cited = self._extract(prepared) if speaks else CitedAnswer(text="")
+            cited = self._extract(prepared, by_meaning=speaks == "meaning") if speaks else CitedAnswer(text="")
         if not speaks:
             prepared.trace.note(NOT_ABOUT, "not_found")
             return self._not_found(prepared)
+        if speaks == "meaning":
+            prepared.trace.note(OTHER_WORDS, "other_words")
         more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
         return self._response(prepared, "extractive", cited, **more)
 
-    def _extract(self, prepared: PreparedAnswer) -> CitedAnswer:
-        return extract_answer(
+    def _extract(self, prepared: PreparedAnswer, *, by_meaning: bool) -> CitedAnswer:
+        """Write the documents' own sentences; ``by_meaning``: the nearest alone, as not verified."""
+        passages, scores = prepared.passages, prepared.sentence_scores
+        if by_meaning:
+            scores = prepared.cosines
+            passages = [max(passages, key=lambda one: max((scores.get(hit, -1.0) for hit in one.hits), default=-1.0))]
+        cited = extract_answer(
             prepared.trace.searched,
-            with_whole_items(prepared.passages, self.retriever.index.store.windows),
+            with_whole_items(passages, self.retriever.index.store.windows),
             language=prepared.language,
-            sentences=self.settings.answer.extractive_sentences,
-            score=prepared.sentence_scores,
+            sentences=1 if by_meaning else self.settings.answer.extractive_sentences,
+            score=scores,
         )
+        if by_meaning:
+            cited.sentences = [
+                replace(one, status="unverified", support=0.0, decided_by="none") for one in cited.sentences
+            ]
+        return cited
 
     def _response(self, prepared: PreparedAnswer, status: Status, cited: CitedAnswer, **metadata: Any) -> Reply:
         if status == "not_found":

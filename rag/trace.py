@@ -33,6 +33,7 @@ NoteKind = Literal[
     "orders",  # a document holds an order to a language model
     "unsupported",  # no passage supports a sentence, or another passage than the cited one does
     "other_language",  # the language model answered in another language than the question's
+    "other_words",  # the answer's sentence was chosen by its meaning alone
     "not_found",  # why the documents hold no answer
     "settings",  # which of the user's own models is used
     "left_out",  # one of several collections could not be searched

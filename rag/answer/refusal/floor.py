@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,13 @@ from rag.answer.check.outcome import Nearness
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import Language, detect_language
 from rag.answer.refusal.confidence import share_of
+from rag.answer.refusal.other_words import NEAR as NEAR_IN_OTHER_WORDS
+from rag.answer.refusal.other_words import nearness
 from rag.answer.words.terms import Evidence, Term, terms_of
 from rag.retrieval.candidate import Passage
 
 SURE = 0.67  # share of the question's terms from which the passages are about it, however near they are
+OTHER_WORDS = 0.1  # share below which a question is in other words, rather than about another thing of the same kind
 FLOOR = 0.5  # share below which they must be as near as the nearer half of the collection's own questions
 SAMPLE = 800  # sentences sampled to count how rare terms are
 VECTORS = 400  # sampled sentences compared with a question
@@ -93,8 +96,11 @@ class Floor:
         dense: NDArray[np.float32] | None = None,
         cosine: float | None = None,
         meaning: Nearness | None = None,
-    ) -> bool:
-        """Return whether the passages' own sentences may be given as an answer.
+    ) -> Literal["words", "meaning"] | None:
+        """Return what lets the passages' own sentences be given as an answer; None if nothing does.
+
+        "words": they are about what is asked. "meaning": they hold hardly a word of the question, but the nearest one
+        is as near to it as an answer in other words; nothing else speaks for it.
 
         Args:
             dense: the question's vector, float32 (dim,).
@@ -102,23 +108,35 @@ class Floor:
             meaning: compares meanings across languages, where no term is shared.
         """
         if not passages:
-            return False
+            return None
         share = self.confidence(question, passages)
         if share >= SURE:
-            return True
+            return "words"
         across = [support for support in map(PassageSupport, passages) if support.language != language]
         if across and meaning is not None:
             # A greeting is as near to any sentence as a question to its answer: few words must be nearer.
             bar = NEAR if len(terms_of(question)) <= FEW_TERMS else FAR
             for support in across[:3]:
-                near = meaning.nearness(question, [unit.text for unit in support.units], across=True)
+                # A file may hold both languages: sentences of the question's own would look too near on this scale.
+                others = [unit.text for unit in support.units if detect_language(unit.text) != language]
+                near = meaning.nearness(question, others, across=True) if others else None
                 if near is not None and max(near) >= bar:
-                    return True
+                    return "words"
         near_enough = None if dense is None or cosine is None else self.deviations(dense, cosine)
         if near_enough is None:
-            return share >= FLOOR
-        sample = self._read()
-        return near_enough >= (sample.low if share >= FLOOR else sample.high)
+            enough = share >= FLOOR
+        else:
+            sample = self._read()
+            enough = near_enough >= (sample.low if share >= FLOOR else sample.high)
+        if enough:
+            return "words"
+        # In a larger collection, other sentences on the same matter are near too: a question that shares some of its
+        # words with them, and lacks the others, asks something that they do not say.
+        rewordable = share < (FLOOR if near_enough is None else OTHER_WORDS)
+        if cosine is None or not rewordable or len(across) == len(passages):
+            return None
+        found = nearness(self._index.encoder, cosine, language)
+        return "meaning" if found is not None and found >= NEAR_IN_OTHER_WORDS else None
 
     def deviations(self, question: NDArray[np.float32], cosine: float) -> float | None:
         """Return how many standard deviations a cosine lies above those of the question with random sentences.

@@ -175,6 +175,7 @@ NOTES_ZH = {
     "citation_removed": "已去掉虚构的引用",
     "unsupported": "有句子没有依据",
     "other_language": "回答用了另一种语言",
+    "other_words": "按意思选出，无法核查",
     "not_found": "文档中没有答案",
     "settings": "所用模型来自你的设置",
     "left_out": "有集合未能检索",

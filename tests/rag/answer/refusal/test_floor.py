@@ -11,6 +11,7 @@ from indexes import Index, build_index
 from rag import build_query_engine
 from rag.answer.language import words_of
 from rag.answer.refusal.floor import FEWEST, Floor
+from rag.answer.refusal.other_words import nearness
 from rag.settings import Settings, load_settings
 
 TRADES = words_of(
@@ -104,3 +105,56 @@ def test_a_greeting_is_no_question_to_texts_of_another_language(tmp_path: Path) 
         assert refused.metadata["note_kinds"] == ["no_llm", "not_found"]
         assert refused.metadata["notes"] == ["没有配置语言模型，因此以下是文档原句", "找到的段落与所问的内容无关"]
         assert engine.query("When does the pier close every day?").metadata["status"] == "extractive"
+
+
+HIRE = """# Hire
+
+Refunds of the deposit are paid within three days after the boat is back.
+Life jackets are lent free of charge.
+Crews with a captain under eighteen are turned away.
+A torn sail is mended at the hirer's expense.
+"""
+HIRE_ZH = """# 租船
+
+天气恶劣时可免费取消。
+救生衣免费借用。
+船长未满十八岁的不予出租。
+船帆破损由租船人承担修理费用。
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "sentence", "note", "others"),
+    [
+        (
+            HIRE,
+            "how do I get my money back",
+            "Refunds of the deposit",
+            "the sentence holds hardly a word",
+            ("Which planet has the most moons?", "who painted the Mona Lisa"),
+        ),
+        (HIRE_ZH, "下大雨了能退吗", "天气恶劣", "这句话几乎不含问题里的词", ("哪颗行星的卫星最多", "蒙娜丽莎是谁画的")),
+    ],
+)
+def test_a_question_in_other_words_gets_the_nearest_sentence_which_is_not_called_checked(
+    tmp_path: Path, text: str, question: str, sentence: str, note: str, others: tuple[str, ...]
+) -> None:
+    none = {"provider": "none"}
+    settings = load_settings(profile="offline", rerank=none, llm=none, store={"path": str(tmp_path / "store")})
+    (tmp_path / "hire.md").write_text(text, encoding="utf-8")
+    with build_index([tmp_path / "hire.md"], collection="hire", settings=settings) as index:
+        engine = build_query_engine(index, settings=settings)
+        answer = engine.query(question)
+        found = answer.metadata
+        assert found["status"] == "extractive" and sentence in str(answer), found["nearest"]
+        assert [one["status"] for one in found["sentences"]] == ["unverified"]
+        assert found["note_kinds"][-1] == "other_words" and found["notes"][-1].startswith(note)
+        for other in others:
+            refused = engine.query(other).metadata
+            assert refused["status"] == "not_found" and refused["nearest"], other
+
+
+def test_an_encoder_that_cannot_tell_is_not_asked(town: Index) -> None:
+    assert nearness(town.encoder, 0.9, "zh") is None  # MiniLM reads no Chinese
+    far, near = (nearness(town.encoder, cosine, "en") for cosine in (0.1, 0.5))
+    assert far is not None and near is not None and far < 0.5 < near
