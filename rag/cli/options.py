@@ -181,7 +181,9 @@ def asking_options(function: F) -> F:
             setting(
                 "--top-k", "retrieval.top_k", "Candidates from each of the two searches, dense and sparse.", type=int
             ),
-            setting("--top-n", "retrieval.top_n", "Passages that the answer reads, or hits shown.", type=int),
+            setting(
+                "--top-n", "retrieval.top_n", "Number of passages that the answer reads, or of hits shown.", type=int
+            ),
             setting("--window", "retrieval.window", "Sentences on each side of a hit.", type=int),
             setting(
                 "--fusion",

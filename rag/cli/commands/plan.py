@@ -29,7 +29,9 @@ These are estimates: no model is loaded, and only nvidia-smi is called.
 
 
 @click.command("plan", epilog=EPILOG, short_help="Estimate what fits a graphics card, or what a collection needs.")
-@click.option("--card", type=click.FloatRange(min=1), metavar="GB", help="Memory of the graphics card.")
+@click.option(
+    "--card", type=click.FloatRange(min=1), metavar="GB", help="Memory of the graphics card [as nvidia-smi reports it]."
+)
 @click.option(
     "--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Answers written in parallel."
 )

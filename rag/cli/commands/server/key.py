@@ -19,7 +19,13 @@ Examples:
 @click.command("key", epilog=EPILOG, short_help="Make, list and remove keys of the server.")
 @click.argument("action", type=click.Choice(["new", "list", "remove"]))
 @click.argument("name", required=False)
-@click.option("--scope", default="read,ask", metavar="LIST", help="Permissions of the key: read, ask, write, admin.")
+@click.option(
+    "--scope",
+    default="read,ask",
+    show_default=True,
+    metavar="LIST",
+    help="Permissions of the key, separated by commas: read, ask, write, admin.",
+)
 @click.option("--only", multiple=True, metavar="NAME", help="Collection it may access; repeatable; default: all.")
 @shared_options
 def command(shared: Shared, action: str, name: str | None, scope: str, only: tuple[str, ...]) -> None:
