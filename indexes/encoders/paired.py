@@ -39,6 +39,12 @@ class PairedEncoder:
         """Number of threads that may encode at once: more than 1 for a model on a server."""
         return getattr(self.dense, "parallel", 1)
 
+    def load(self) -> None:
+        """Load a model that is loaded at first use, for a process that answers many questions."""
+        load = getattr(self.dense, "load", None)
+        if load is not None:
+            load()
+
     @property
     def question_runtime(self) -> str | None:
         """What reads questions where the model has several ways (``encoder.question_runtime``)."""

@@ -104,13 +104,14 @@ class StockCollection(Collection):
 
     # ---- reading ----
 
-    def hybrid_search(self, *arguments: Any, filters: Any = None, **options: Any) -> list[HybridHit]:
+    def hybrid_searches(self, *arguments: Any, filters: Any = None, **options: Any) -> list[list[HybridHit]]:
         if filters is not None and not models.is_filter(filters):
             filters = _flat(to_qdrant_filter(filters))
-        hits = super().hybrid_search(*arguments, filters=filters, **options)
-        for hit in hits:
-            hit.payload = self._ours(hit.id, hit.payload)
-        return hits
+        found = super().hybrid_searches(*arguments, filters=filters, **options)
+        for hits in found:
+            for hit in hits:
+                hit.payload = self._ours(hit.id, hit.payload)
+        return found
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         return {key: self._ours(key, found) for key, found in super().payloads(ids).items()}

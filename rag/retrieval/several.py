@@ -126,6 +126,10 @@ class SeveralCollections:
         with stage("fuse"):
             return pooled(found, limit, both_legs=both, has_terms=sparse is not None, **fusing)
 
+    @property
+    def takes_many(self) -> bool:
+        return False
+
     def _asked(self, sparse: SparseVector | None, failed: dict[str, Exception]) -> dict[str, SparseVector | None]:
         """Weight the question's terms for each collection, so that its engine scores as if all were one."""
         if sparse is None or not len(sparse):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.display import Bilingual
-from indexes.encoders.base import SparseVector
+from indexes.encoders.base import Encoded, SparseVector
 from indexes.errors import RerankerError
 from indexes.store.collection import Collection
 from indexes.store.filters import are_conditions
@@ -35,9 +35,7 @@ def find(
     trace: Trace,
 ) -> list[Candidate]:
     """Search both legs and fuse them; return the candidates, best first."""
-    if filters is not None and are_conditions(filters):
-        for note in unknown_keys(store, filters):
-            trace.note(note)
+    _note_unknown(store, filters, trace.note)
     hits = store.hybrid_search(
         dense,
         sparse,
@@ -48,6 +46,33 @@ def find(
         **retrieval.fusing,
     )
     return [Candidate.of_hit(hit) for hit in hits]
+
+
+def find_together(
+    store: Collection,
+    retrieval: RetrievalSettings,
+    questions: Sequence[Encoded],
+    filters: MetadataFilters | None,
+    whole: Trace,
+    note: Callable[..., object],
+) -> list[list[Candidate]]:
+    """Search as ``find`` does, for several questions in one call of the engine.
+
+    Args:
+        whole: receives the times of all questions together.
+        note: called with each note, which is one on all of them.
+    """
+    _note_unknown(store, filters, note)
+    asked = [(one.dense[0], one.sparse[0] if one.sparse is not None else None) for one in questions]
+    options: dict[str, Any] = {"filters": filters, "stage": whole.stage, "note": note}
+    found = store.hybrid_searches(asked, limit=retrieval.top_k, **options, **retrieval.fusing)
+    return [[Candidate.of_hit(hit) for hit in hits] for hits in found]
+
+
+def _note_unknown(store: Collection, filters: MetadataFilters | None, note: Callable[..., object]) -> None:
+    if filters is not None and are_conditions(filters):
+        for unknown in unknown_keys(store, filters):
+            note(unknown)
 
 
 def order(

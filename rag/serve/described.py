@@ -37,18 +37,31 @@ MESSAGES: dict[str, Any] = {
     "type": "array",
     "items": {"type": "object", "required": ["role"], "properties": {"role": TEXT, "content": {}}},
 }
-QUESTION = json_of(
-    ("question",),
-    question=TEXT | {"maxLength": 8000},
-    collection=TEXT,
-    filters=TEXTS | {"description": "such as 'page>=3' or 'lang=en', all of which must hold"},
-    top_k=NUMBER | {"minimum": 1, "maximum": 100},
-    window=NUMBER | {"minimum": 0, "maximum": 50},
-    rerank=FLAG,
-    hyde=words("off", "on", "auto"),
-    fusion=words("minmax", "rrf", "dense", "sparse"),
-    history=MESSAGES,
-    trace=FLAG,
+ASKED = TEXT | {"maxLength": 8000}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "collection": TEXT,
+    "filters": TEXTS | {"description": "such as 'page>=3' or 'lang=en', all of which must hold"},
+    "top_k": NUMBER | {"minimum": 1, "maximum": 100},
+    "window": NUMBER | {"minimum": 0, "maximum": 50},
+    "rerank": FLAG,
+    "hyde": words("off", "on", "auto"),
+    "fusion": words("minmax", "rrf", "dense", "sparse"),
+    "history": MESSAGES,
+    "trace": FLAG,
+}
+QUESTION = json_of(("question",), question=ASKED, **OPTIONS)
+SEARCH = json_of(
+    (),
+    question=ASKED,
+    questions={
+        "type": "array",
+        "items": ASKED,
+        "minItems": 1,
+        "maxItems": 64,
+        "description": "instead of question; the answer has the list results, in this order",
+    },
+    **OPTIONS,
+    hits=FLAG | {"description": "list all hits too, not only the passages"},
 )
 FEEDBACK = json_of(
     ("verdict", "question"),

@@ -13,6 +13,7 @@ from llama_index.core.llms import LLM
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
+from indexes.encoders.paired import PairedEncoder
 from indexes.errors import CollectionNotFoundError
 from indexes.index import Index
 from indexes.manifest.manifest import Manifest
@@ -77,7 +78,10 @@ class Library:
         """
         say(f"loading the encoder {_named(self.settings.encoder)}")
         with self._timed("encoder"):
-            self.encoder = BatchedEncoder(self._given or build_encoder(self.settings), on_batch=on_batch)
+            encoder = self._given or build_encoder(self.settings)
+            if isinstance(encoder, PairedEncoder):
+                encoder.load()
+            self.encoder = BatchedEncoder(encoder, on_batch=on_batch)
         if self.reranker is None and self.settings.rerank.provider != "none":
             say(f"loading the reranker {_named(self.settings.rerank)}")
             with self._timed("reranker"):

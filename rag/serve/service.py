@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -174,6 +174,23 @@ class Service:
             span.found(found.passages)
             if span.recording:
                 span.stages(timings, found.passages, candidates=found.result.trace.as_dict()["candidates"])
+        return found
+
+    async def search_many(
+        self, key: AccessKey, questions: Sequence[Question], *, deadline: float, route: str
+    ) -> list[FoundPassages]:
+        """Search passages for several questions, which differ in their words alone; raises as ``search``."""
+        self.check_ready()
+        for name in questions[0].names:
+            await self.find_collection(key, name)
+        found = await self.searches.find_many(key.name, questions, deadline)
+        for question, one in zip(questions, found, strict=True):
+            timings = one.result.trace.timings_ms
+            self.metrics.stages(timings, question.label)
+            with request_span(route, question, self.settings) as span:
+                span.found(one.passages)
+                if span.recording:
+                    span.stages(timings, one.passages, candidates=one.result.trace.as_dict()["candidates"])
         return found
 
     async def document_filter(self, names: tuple[str, ...], make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:

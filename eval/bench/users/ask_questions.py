@@ -29,6 +29,7 @@ def main(store: str, provider: str) -> None:
     settings = load(Settings, profile="offline", arguments=given).settings
     with open_index(settings=settings) as index:
         retriever = build_retriever(index, settings=settings)
+        getattr(index.encoder, "load", lambda: None)()  # as a server does; the other tree may have no such method
         for line in sys.stdin:
             start = time.process_time()
             found = retriever.search(line.rstrip("\n"))

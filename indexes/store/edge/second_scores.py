@@ -33,10 +33,10 @@ def read(
 ) -> tuple[dict[str, dict[str, Any]], list[Scores | None]]:
     """Return payloads of points, and per leg the scores of the points it lacks (None: not a plain product)."""
     plain = all(is_plain(lack.leg, description) for lack in lacks)  # searching for one leg takes as long as for both
-    wanted: dict[str, list[str]] = {identity: [] for identity in ids}
+    wanted: dict[str, dict[str, None]] = {identity: {} for identity in ids}
     for lack in lacks if plain else ():
         for identity in lack.ids:
-            wanted.setdefault(identity, []).append(lack.leg.name)
+            wanted.setdefault(identity, {})[lack.leg.name] = None
     groups: dict[tuple[str, ...], list[str]] = {}
     for identity, names in wanted.items():
         groups.setdefault(tuple(names), []).append(identity)
@@ -51,11 +51,12 @@ def read(
                 stored = stored if isinstance(stored, dict) else {"": stored}
                 for name in named:
                     vectors[name][identity] = stored.get(name)
-    return payloads, [_products(one.leg, vectors[one.leg.name], description) if plain else None for one in lacks]
+    return payloads, [_products(one, vectors[one.leg.name], description) if plain else None for one in lacks]
 
 
-def _products(leg: Leg, stored: Mapping[str, Any], description: Mapping[str, Any]) -> Scores:
-    there = {identity: vector for identity, vector in stored.items() if vector is not None}
+def _products(lack: Lack, stored: Mapping[str, Any], description: Mapping[str, Any]) -> Scores:
+    leg, rows = lack.leg, ((identity, stored.get(identity)) for identity in lack.ids)
+    there = {identity: vector for identity, vector in rows if vector is not None}
     if not there:
         return {}
     if leg.name in description["sparse_vectors"]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from rag.retrieval.filter_text import parse_filters
+from rag.retrieval.hits import as_hit
 from rag.serve.api import documents as docs
 from rag.serve.asking.answers import Event, at_end
+from rag.serve.asking.searches import FoundPassages
 from rag.serve.errors import Problem, problem_of
 from rag.serve.openai.chat import public_trace
 from rag.serve.openai.sources import public_citations, source_of, told_besides
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
-from rag.serve.wire import document_id, public_metadata
+from rag.serve.wire import display_name, document_id, public_metadata
+
+MANY = 64  # questions in one request
 
 
 def read_question(body: dict[str, Any], service: Service) -> Question:
@@ -29,9 +34,7 @@ def read_question(body: dict[str, Any], service: Service) -> Question:
     collection = body.get("collection") or service.settings.collection
     if not isinstance(collection, str):
         raise Problem("bad_request", f"collection is {collection!r}, not a name", "GET /api/v1/collections lists them")
-    text = text_of(body.get("question"), "question").strip()
-    if not text:
-        raise Problem("bad_request", "the question is empty", "ask something", param="question")
+    text = question_text(body.get("question"))
     filters = body.get("filters") or []
     if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
         raise Problem("bad_request", "filters is not a list of texts", "send ['lang=en', 'page>=3']", param="filters")
@@ -47,6 +50,35 @@ def read_question(body: dict[str, Any], service: Service) -> Question:
         history=_history(body.get("history")),
         trace=bool(flag(body.get("trace"), "trace")),
     )
+
+
+def read_questions(body: dict[str, Any], service: Service) -> list[Question]:
+    """Read the field "questions", several questions with the same options, from a JSON body.
+
+    Raises:
+        Problem: as for ``read_question``; there are none, or too many.
+    """
+    texts = body["questions"]
+    if not isinstance(texts, list) or not 0 < len(texts) <= MANY:
+        raise Problem(
+            "bad_request", f"questions is not a list of 1 to {MANY} texts", "send several requests", param="questions"
+        )
+    if "question" in body:
+        raise Problem("bad_request", "there are both question and questions", "send one of them", param="questions")
+    first = read_question({**body, "question": texts[0]}, service)
+    return [first, *(replace(first, text=question_text(text)) for text in texts[1:])]
+
+
+def question_text(value: Any) -> str:
+    """Return the words of a question.
+
+    Raises:
+        Problem: it is not a text, too long, or empty.
+    """
+    text = text_of(value, "question").strip()
+    if not text:
+        raise Problem("bad_request", "the question is empty", "ask something", param="question")
+    return text
 
 
 def _history(value: Any) -> tuple[tuple[str, str], ...]:
@@ -123,6 +155,27 @@ async def answer_events(
 
 def _event(name: str, value: dict[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(plain(value), ensure_ascii=False)}\n\n"
+
+
+def search_body(found: FoundPassages, question: Question, *, hits: bool, admin: bool) -> dict[str, Any]:
+    """Return what a search found as JSON.
+
+    Args:
+        hits: whether all candidates are listed too.
+        admin: whether full paths may be shown.
+    """
+    body: dict[str, Any] = {
+        "question": question.text,
+        "passages": [passage_row(passage, question.collection) for passage in found.passages],
+        "notes": found.notes,
+        "timings_ms": dict(found.result.trace.timings_ms),
+    }
+    if question.trace:
+        body["trace"] = public_trace(found.result.trace.as_dict())
+    if hits:
+        rows = [as_hit(rank, candidate) for rank, candidate in enumerate(found.result.candidates, 1)]
+        body["hits"] = rows if admin else [{**row, "source": display_name(row["source"])} for row in rows]
+    return body
 
 
 def passage_row(passage: Any, collection: str) -> dict[str, Any]:

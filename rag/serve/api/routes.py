@@ -9,25 +9,25 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from rag.retrieval.hits import as_hit
 from rag.serve import described
 from rag.serve.api import documents as docs
 from rag.serve.api.bodies import (
     answer_events,
     number_of,
-    passage_row,
     plain,
     read_question,
+    read_questions,
+    search_body,
     whole_answer,
 )
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
 from rag.serve.keys import OWNER, AccessKey, same_origin
-from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
+from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS
 from rag.serve.requests import flag
 from rag.serve.service import Service
-from rag.serve.wire import display_name, document_id
+from rag.serve.wire import document_id
 from rag.serve.writing.jobs import Jobs, WriteJob
 from rag.serve.writing.uploads import Received
 from rag.serve.writing.watch import Watcher
@@ -118,28 +118,23 @@ async def window(request: Request, collection: str, sentence: str) -> JSONRespon
     )
 
 
-@router.post("/search", openapi_extra=described.QUESTION)
+@router.post("/search", openapi_extra=described.SEARCH)
 async def search(request: Request) -> JSONResponse:
-    """Search passages for a question."""
+    """Search passages for a question, or for each of several questions."""
     request.state.route = "api"
     key, service = require(request, "read"), service_of(request)
     received = await json_body(request)
-    question = read_question(received, service)
-    request.state.collection = question.collection
-    found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="search")
-    body: dict[str, Any] = {
-        "question": question.text,
-        "passages": [passage_row(passage, question.collection) for passage in found.passages],
-        "notes": found.notes,
-        "timings_ms": dict(found.result.trace.timings_ms),
-    }
-    if question.trace:
-        body["trace"] = public_trace(found.result.trace.as_dict())
-    if received.get("hits") is True:
-        hits = [as_hit(rank, candidate) for rank, candidate in enumerate(found.result.candidates, 1)]
-        shown = hits if key.may("admin") else [{**hit, "source": display_name(hit["source"])} for hit in hits]
-        body["hits"] = shown
-    return JSONResponse(plain(body))
+    several = "questions" in received
+    questions = read_questions(received, service) if several else [read_question(received, service)]
+    request.state.collection = questions[0].collection
+    deadline = service.settings.serve.search_seconds
+    if several:
+        found = await service.search_many(key, questions, deadline=deadline, route="search")
+    else:
+        found = [await service.search(key, questions[0], deadline=deadline, route="search")]
+    options = {"hits": received.get("hits") is True, "admin": key.may("admin")}
+    rows = [search_body(one, question, **options) for question, one in zip(questions, found, strict=True)]
+    return JSONResponse(plain({"results": rows} if several else rows[0]))
 
 
 @router.post("/ask", openapi_extra=described.QUESTION)

@@ -48,6 +48,33 @@ def test_search_and_ask(serve: Callable[..., TestClient]) -> None:
         assert refused.status_code == 400 and refused.json()["error"]["message"]
 
 
+def test_many_questions_in_one_request(serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They find what each finds alone, are encoded together, and take turns in pieces."""
+    client = serve()
+    asked = [ASK["question"], "How long is the notice period?", *(f"Is rule {n} about travel?" for n in range(9))]
+    shared = {"collection": "handbook", "top_k": 2, "hits": True, "filters": ["title=Handbook"]}
+    alone = [client.post("/api/v1/search", json=shared | {"question": text}).json() for text in asked]
+    encoder = client.app.state.service.library.encoder  # type: ignore[attr-defined]
+    encoder._known.clear()
+    passes: list[int] = []
+    real = encoder.inner.encode_queries
+    monkeypatch.setattr(encoder.inner, "encode_queries", lambda texts: passes.append(len(texts)) or real(texts))
+    together = client.post("/api/v1/search", json=shared | {"questions": asked}).json()["results"]
+    assert sum(passes) == len(asked) and len(passes) <= 2
+    assert [one["question"] for one in together] == asked
+    for one, other in zip(alone, together, strict=True):
+        assert [row["text"] for row in one["passages"]] == [row["text"] for row in other["passages"]]
+        assert {row["id"] for row in one["hits"]} == {row["id"] for row in other["hits"]}
+        assert {"encode", "search"} <= set(other["timings_ms"])
+    wrong: list[Any] = [[], "one", [""], ["x"] * 65, [3]]
+    for questions in wrong:
+        assert client.post("/api/v1/search", json={"questions": questions}).status_code == 400
+    assert client.post("/api/v1/search", json=ASK | {"questions": asked}).status_code == 400
+    assert client.post("/api/v1/ask", json={"questions": asked}).status_code == 400
+    gone = {"questions": asked, "collection": "none"}
+    assert client.post("/api/v1/search", json=gone).status_code == 404
+
+
 def test_an_answer_as_events(serve: Callable[..., TestClient]) -> None:
     names = []
     with serve().stream("POST", "/api/v1/ask", json=ASK, headers={"accept": "text/event-stream"}) as response:

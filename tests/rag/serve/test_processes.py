@@ -229,6 +229,32 @@ def test_a_second_signal_ends_at_once(store: Path) -> None:
         assert read_address(settings_at(store).store) is None
 
 
+def test_searchers_end_with_the_server_even_if_it_is_killed(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_STORE_SEARCHERS", "2")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with running(store) as (process, client):
+            until, turn, pids = time.monotonic() + 60, 0, []
+            while len(pids) < 2:
+                turn += 1
+                assert time.monotonic() < until
+                asked = {"question": f"Which colour has kettle {turn}?", "collection": "notes"}
+                assert "blue" in client.post("/api/v1/search", json=asked).json()["passages"][0]["text"]
+                pids = children(process.pid)
+                time.sleep(0.05)
+            process.send_signal(number)
+            process.wait(timeout=60)
+            while any(Path(f"/proc/{pid}").exists() for pid in pids):
+                assert time.monotonic() < until + 60
+                time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    """The searchers of a server."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    own = {int(child) for each in found for child in each.read_text().split()}
+    return [one for one in own if b"searchers.child" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
 def test_a_second_server_of_a_store_refuses_and_names_the_first(store: Path) -> None:
     with running(store) as (_, client):
         second = rag(store, "serve", "--port", "0")
