@@ -134,11 +134,11 @@ class HybridSearch:
         asked = [as_query(question) for question in questions]
         if not asked:
             return []
-        traces = traces or [Trace(question.query_str) for question in asked]
+        written = list(traces) if traces is not None else [Trace(question.query_str) for question in asked]
         whole = Trace("")  # of all together
 
         def noted(sentence: str, kind: NoteKind = "other") -> None:
-            for trace in traces:
+            for trace in written:
                 trace.note(sentence, kind)
 
         with whole.stage("encode"):
@@ -150,9 +150,9 @@ class HybridSearch:
                 some = encoded[start : start + TOGETHER]
                 chosen = filters or self.filters
                 first += find_together(self.index.store, self.settings.retrieval, some, chosen, whole, noted)
-        for trace in traces:
+        for trace in written:
             trace.timings_ms |= {name: round(spent / len(asked), 3) for name, spent in whole.timings_ms.items()}
-        rows = zip(asked, traces, encoded, first, strict=True)
+        rows = zip(asked, written, encoded, first, strict=True)
         return [
             run_now(self.search_by(BLOCKING, one, filters, trace=trace, encoded=vectors, found_first=found))
             for one, trace, vectors, found in rows

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from indexes import build_index
 from rag.serve.app import build_app
+from rag.serve.asking import searches
 from rag.serve.keys import KeyRing
 from rag.serve.library import Library
 from rag.serve.writing.jobs import WriteJob
@@ -50,8 +51,9 @@ def test_search_and_ask(serve: Callable[..., TestClient]) -> None:
 
 def test_many_questions_in_one_request(serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
     """They find what each finds alone, are encoded together, and take turns in pieces."""
-    client = serve()
-    asked = [ASK["question"], "How long is the notice period?", *(f"Is rule {n} about travel?" for n in range(9))]
+    monkeypatch.setattr(searches, "PIECE", 4)
+    client = serve(search_seconds=120.0)
+    asked = [ASK["question"], "How long is the notice period?", *(f"Is rule {n} about travel?" for n in range(5))]
     shared = {"collection": "handbook", "top_k": 2, "hits": True, "filters": ["title=Handbook"]}
     alone = [client.post("/api/v1/search", json=shared | {"question": text}).json() for text in asked]
     encoder = client.app.state.service.library.encoder  # type: ignore[attr-defined]
