@@ -12,10 +12,10 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from indexes.addresses import is_loopback
@@ -27,6 +27,7 @@ from indexes.settings.sections import IngestSettings
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+T = TypeVar("T", bound=AbstractContextManager[Any])
 INSTALL = "pip install 'ragwright[cluster]'"
 AHEAD = 2  # bundles handed out per worker: one in progress, one waiting
 RETRIES = 3  # for a bundle whose store or model failed
@@ -61,17 +62,19 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
         with (
             warnings.catch_warnings(action="ignore"),  # a port that is taken
             config.set(quiet),  # nobody asks them by HTTP
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=int(MEMORY_LIMIT // workers),  # above it Dask ends a worker
-                silence_logs=logging.CRITICAL,
-                env={"OMP_NUM_THREADS": _threads(workers)},
+            _ended_late(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=int(MEMORY_LIMIT // workers),  # above it Dask ends a worker
+                    silence_logs=logging.CRITICAL,
+                    env={"OMP_NUM_THREADS": _threads(workers)},
+                )
             ) as cluster,
-            Client(cluster) as client,
+            _ended_late(Client(cluster)) as client,
         ):
             yield Workers(client)
         return
@@ -90,6 +93,20 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
                 f"the scheduler at {workers} has no worker", remedy=f"start some: dask worker {workers} --nthreads 1"
             ) from error
         yield Workers(client)
+
+
+@contextmanager
+def _ended_late(opened: T) -> Iterator[T]:
+    """Enter Dask's local workers or client; that a busy machine ends them late is no failure of the run.
+
+    They end with this process at the latest.
+    """
+    opened.__enter__()
+    try:
+        yield opened
+    finally:
+        with suppress(TimeoutError):
+            opened.__exit__(None, None, None)
 
 
 def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> Iterator[Done]:

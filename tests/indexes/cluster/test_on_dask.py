@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,16 @@ def test_a_killed_worker_and_a_killed_driver(bare_farm: Farm) -> None:
         for name in ("default", "plain")
     ]
     assert rows[0] == rows[1]
+
+
+def test_workers_that_end_late_are_no_failure() -> None:
+    """All is committed by then; on a busy machine Dask gives up waiting for its processes."""
+
+    class Late(nullcontext[None]):
+        def __exit__(self, *_: object) -> None:
+            raise TimeoutError
+
+    with on_dask._ended_late(Late()) as opened:
+        assert isinstance(opened, Late)
+    with pytest.raises(ValueError, match="the run's own"), on_dask._ended_late(Late()):
+        raise ValueError("the run's own")
