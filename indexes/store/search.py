@@ -97,8 +97,8 @@ def hybrid(
                 scores = both_scores(found, scored, dense_name, sparse_name)
             else:
                 scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]
-            weights = {"dense_weight": dense_weight, "sparse_weight": sparse_weight}
-            ranked.append(ranking(*hits, scores, fuse(*scores, method=own, rrf_k=rrf_k, **weights)))
+            fused = fuse(*scores, method=own, dense_weight=dense_weight, sparse_weight=sparse_weight, rrf_k=rrf_k)
+            ranked.append(ranking(*hits, scores, fused))
         return ranked
 
 
