@@ -38,7 +38,7 @@ MESSAGES: dict[str, Any] = {
     "items": {"type": "object", "required": ["role"], "properties": {"role": TEXT, "content": {}}},
 }
 ASKED = TEXT | {"maxLength": 8000}
-OPTIONS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, Any] = {
     "collection": TEXT,
     "filters": TEXTS | {"description": "such as 'page>=3' or 'lang=en', all of which must hold"},
     "top_k": NUMBER | {"minimum": 1, "maximum": 100},
