@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,7 @@ from indexes.encoders.base import SparseVector
 from indexes.store import models
 from indexes.store.engine import Engine, Hit, Lack, Leg
 from indexes.store.fusion import Method, fuse
-from indexes.store.models.graph import RECALL
-
-if TYPE_CHECKING:
-    from indexes.store.collection import Collection
+from indexes.store.models.graph import RECALL, Choice
 
 TIE_MARGIN = 16  # hits requested beyond the limit, so that ties at the limit are resolved by id
 
@@ -47,8 +44,20 @@ class HybridHit:
     sparse_score: float | None = None
 
 
+class Searched(Protocol):
+    """What a search needs of a collection."""
+
+    engine: Engine
+    name: str
+    dense_name: str
+    sparse_name: str
+
+    def how_to_search(self, ef: int | None, recall: float) -> Choice:
+        """Decide how to search the dense leg."""
+
+
 def hybrid(
-    collection: Collection,
+    collection: Searched,
     questions: Sequence[Vectors],
     *,
     limit: int,
