@@ -92,7 +92,8 @@ def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int
     >>> [span.start for span in iter_spans("One. Two. Three.", 5)]
     [5, 10]
     """
-    _check(max_chars)
+    if max_chars < 1:
+        raise SettingsError(f"max_chars is {max_chars}", remedy="set split.max_chars to 1 or more (1200 is usual)")
     stop = len(text) if end is None else min(end, len(text))
     for begin, finish, _ in walk_sentences(text, start, stop):
         if finish - begin <= max_chars:
@@ -115,11 +116,6 @@ def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Itera
     stop = begin + len(text[begin:stop].rstrip())
     if stop > begin:
         yield begin, stop, stop
-
-
-def _check(max_chars: int) -> None:
-    if max_chars < 1:
-        raise SettingsError(f"max_chars is {max_chars}", remedy="set split.max_chars to 1 or more (1200 is usual)")
 
 
 def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = None) -> Iterator[tuple[int, int, int]]:

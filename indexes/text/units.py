@@ -30,17 +30,13 @@ def says_nothing(text: str) -> bool:
     return not any(char.isalnum() for char in text)
 
 
-def _weight(text: str) -> int:
-    return sum(2 if _IS_HAN.match(char) else 1 for char in text if char.isalnum())
-
-
 def is_fragment(text: str) -> bool:
     """Return whether a text is a fragment: very short, and not a sentence.
 
     >>> is_fragment("ok"), is_fragment("(a)"), is_fragment("Go!")
     (True, True, False)
     """
-    if len(text) > 3 * FRAGMENT or _weight(text) >= FRAGMENT:
+    if len(text) > 3 * FRAGMENT or sum(2 if _IS_HAN.match(char) else 1 for char in text if char.isalnum()) >= FRAGMENT:
         return False
     return not _ENDS.search(text) or not any(char.isalpha() for char in text)
 

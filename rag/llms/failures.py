@@ -58,7 +58,8 @@ def _explained(exc: BaseException, settings: LLMSettings, environ: Mapping[str, 
         status = getattr(cause, "status_code", None)
         if isinstance(status, int) and status >= 300:
             return _refused(status, _words(cause), settings, environ)
-    names = [name for cause in causes for name in _names(cause)]
+    kinds = {kind for cause in causes for kind in type(cause).__mro__} - {object, BaseException, Exception}
+    names = [kind.__name__ for kind in kinds]
     where = _where(settings, environ)
     if "ConnectTimeout" not in names and any("Timeout" in name for name in names):
         return LLMTimeoutError(
@@ -178,10 +179,6 @@ def _met_an_odd_answer(exc: BaseException) -> bool:
         place = place.tb_next
     module = "" if place is None else str(place.tb_frame.f_globals.get("__name__"))
     return any(module == name or module.startswith(f"{name}.") for name in CLIENTS)
-
-
-def _names(exc: BaseException) -> list[str]:
-    return [kind.__name__ for kind in type(exc).__mro__ if kind not in (object, BaseException, Exception)]
 
 
 def _reason(causes: list[BaseException]) -> str:

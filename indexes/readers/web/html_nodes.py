@@ -107,12 +107,10 @@ def is_data(table: LexborNode) -> bool:
     if not inner:
         return True
     return len(table.text()) < _SMALL and any(
-        _columns(row) > 1 for row in table.css("tr") if _owner(row) == table.mem_id
+        sum(cell.tag in ("td", "th") for cell in row.iter()) > 1
+        for row in table.css("tr")
+        if _owner(row) == table.mem_id
     )
-
-
-def _columns(row: LexborNode) -> int:
-    return sum(1 for cell in row.iter() if cell.tag in ("td", "th"))
 
 
 def _owner(row: LexborNode) -> int:

@@ -24,7 +24,7 @@ def is_panic(error: BaseException) -> bool:
 
 def damaged(folder: Path, error: BaseException) -> StoreError:
     """Return our error for the engine's error about a collection's files."""
-    if _is_full(error):
+    if "os error 28" in str(error) or "No space" in str(error):
         return DiskSpaceError(
             f"the disk is full: {folder} cannot be written",
             remedy="free disk space and run it again; acknowledged writes are kept",
@@ -55,7 +55,3 @@ def suppress_panic() -> Iterator[None]:
     except BaseException as error:
         if not is_panic(error):
             raise
-
-
-def _is_full(error: BaseException) -> bool:
-    return "os error 28" in str(error) or "No space" in str(error)
