@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from indexes.display import counted
+from indexes.display import agreed, counted
 from indexes.errors import MissingExtraError, SettingsError, SourceError
 
 Ranked = Sequence[tuple[str, float]]
@@ -331,7 +331,8 @@ def _notes(results: Mapping[str, Ranked], qrels: Qrels, empty: int, missing: int
             f"{counted(missing, 'query', of=len(qrels), verb='are')} not in the run: they score 0 and count in the mean"
         )
     if unjudged := sum(query not in qrels for query in results):
-        notes.append(f"{counted(unjudged, 'query')} of the run have no judgement and are left out")
+        verbs = agreed(unjudged, "have"), agreed(unjudged, "are")
+        notes.append(f"{counted(unjudged, 'query')} of the run {verbs[0]} no judgement and {verbs[1]} left out")
     zero = sum(gain <= 0 for judged in qrels.values() for gain in judged.values())
     if zero:
         notes.append(f"{counted(zero, 'judgement', verb='are')} 0: those documents count as not relevant")
