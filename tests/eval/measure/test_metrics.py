@@ -65,7 +65,12 @@ def test_awkward_queries_count_as_in_trec_eval_and_are_said() -> None:
     assert scores.per_query["Hit@1"] == {"found": 1.0, "no positive": 0.0, "missing": 0.0}
     assert scores.mean["Hit@1"] == pytest.approx(1 / 3)
     said = " ".join(scores.notes)
-    for part in ("1 of 3 queries has no relevant document", "1 of 3 queries is not in the run", "1 query of the run has no", "0"):
+    for part in (
+        "1 of 3 queries has no relevant document",
+        "1 of 3 queries is not in the run",
+        "1 query of the run has no",
+        "0",
+    ):
         assert part in said
 
 
