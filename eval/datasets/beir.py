@@ -156,7 +156,8 @@ def join(
     unknown = {d for judged in qrels.values() for d in judged if d not in corpus} if corpus else set()
     if unknown:
         notes.append(
-            f"{len(unknown)} judged documents are not in the corpus and cannot be found (e.g. {min(unknown)!r})"
+            f"{counted(len(unknown), 'judged document', verb='are')} not in the corpus "
+            f"and cannot be found (e.g. {min(unknown)!r})"
         )
     return Dataset(
         name,

@@ -96,6 +96,6 @@ def require_texts(dataset: Dataset) -> None:
     """
     if unknown := missing_text(dataset):
         raise SourceError(
-            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
+            f"{counted(len(unknown), 'judged document', verb='have')} no text (the first: {unknown[0]!r})",
             remedy="convert a dataset that has its corpus: this format consists of texts",
         )

@@ -78,8 +78,8 @@ def _legacy(file: SourceFile, data: bytes, declared: str | None) -> tuple[str, s
     if damaged is not None:
         count = damaged.count("\ufffd")
         if count:
-            file.note(f"{count} damaged characters of its UTF-8 text were replaced")
-        return _checked(file, damaged), f"utf-8, {count} damaged characters" if count else None
+            file.note(f"{counted(count, 'damaged character')} of its UTF-8 text {agreed(count, 'were')} replaced")
+        return _checked(file, damaged), f"utf-8, {counted(count, 'damaged character')}" if count else None
     guess = guess_legacy(data)
     if declared and not (guess.certain and codec_of(guess.encoding) != codec_of(declared) and _is_cjk(declared)):
         try:

@@ -52,7 +52,7 @@ add(
     NOTED,
     "damaged characters",
     text("a.txt", ("很长的一段中文。" * 50).encode() + b"\xe4\xbd"),
-    noted="damaged characters",
+    noted="damaged character",
 )
 
 MD = "# Owls\n\nSee [it](https://x.org/a) <!-- hidden -->10<sup>6</sup> and 5 m<sup>2</sup>. ~~Gone.~~\n\n- one\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\ncode()\n```\n\n<p>Block.</p>\n"

@@ -112,7 +112,7 @@ def make_splits(
     train = _usable(train, notes)
     if dev is not None:
         dev, twice = _apart(dev, [test])
-        notes += [f"{twice} dev questions are in test and are left out"] if twice else []
+        notes += [f"{counted(twice, 'dev question', verb='are')} in test and left out"] if twice else []
         dev = _usable(dev, notes)
     by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it depends on the whole collection
     if limit is not None and len(train.queries) > limit:

@@ -176,7 +176,8 @@ class RerankerWork(PipelineMeasures):
         again = self.train_soup("model", begin, rows, [], scale, step="refit")
         steps = ", ".join(str(one.steps) for one in again)
         both.notes.append(
-            f"trained again at the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "
+            f"trained again at the end, on {len(mined.examples)} training and "
+            f"{counted(len(found.examples), 'dev question')} "
             f"together, for {steps} steps: as many epochs as were best on dev"
         )
         return both

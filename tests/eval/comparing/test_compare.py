@@ -93,7 +93,7 @@ def test_several_runs_count_by_their_mean():
     assert f"standard deviation {np.std(means, ddof=1):.4f}" in note and "do not include the spread" in note
     same = compare([Repeats("a", tuple(seeds)), Repeats("b", tuple(seeds[::-1]))], QRELS, ["nDCG@10"])
     assert same.differences[0].paired.difference == pytest.approx(0.0)
-    with pytest.raises(SettingsError, match="'tuned' is a mean of 1 runs"):
+    with pytest.raises(SettingsError, match="'tuned' is a mean of 1 run"):
         Repeats("tuned", (seeds[0],))
 
 

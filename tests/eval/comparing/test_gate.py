@@ -114,6 +114,6 @@ def test_compare_command_takes_several_runs_as_one(tmp_path, dataset):
     assert [run["name"] for run in found["runs"]] == ["base=1", "tuned"]
     assert found["verdicts"][0]["decision"] == "no worse"
     alone = CliRunner().invoke(compare_command, [base, f"tuned={seeds[0]}"])
-    assert alone.exit_code != 0 and "'tuned' is a mean of 1 runs" in str(alone.exception)
+    assert alone.exit_code != 0 and "'tuned' is a mean of 1 run" in str(alone.exception)
     lost = CliRunner().invoke(compare_command, [base, "tuned=nowhere,neither"])
     assert lost.exit_code != 0 and "nowhere" in str(lost.exception)

@@ -135,7 +135,7 @@ def test_ctrl_c(
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert stdout == "" and "Traceback" not in stderr, stderr
-    assert "files are stored; the next run continues from there" in stderr and stderr.endswith("interrupted\n"), stderr
+    assert "stored; the next run continues from there" in stderr and stderr.endswith("interrupted\n"), stderr
     told = report.read_text(encoding="utf-8").count('"added"')
     monkeypatch.undo()
     settings = settings_for(tmp_path / "store", server)

@@ -77,8 +77,8 @@ def test_damaged_utf8_is_not_taken_for_gb18030() -> None:
     file = SourceFile("a.txt")
     text, encoding = decode(file, ("很长的一段中文。" * 50).encode() + b"\xe4\xbd")
     assert text.startswith("很长的一段中文。")
-    assert encoding == "utf-8, 1 damaged characters"
-    assert file.notes == ["1 damaged characters of its UTF-8 text were replaced"]
+    assert encoding == "utf-8, 1 damaged character"
+    assert file.notes == ["1 damaged character of its UTF-8 text was replaced"]
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,13 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     run = CliRunner()
     shown = run.invoke(main, ["plan", "--card", "12", "--profile", "default"])
     assert shown.exit_code == 0 and "12 GB: " in shown.output and "llm.model=qwen3:8b" in shown.output
+    assert [line.split() for line in shown.output.splitlines() if "what (how)" in line] == [
+        ["where", "size", "what", "(how)"]
+    ]
     kept = run.invoke(main, ["plan", "--profile", "default", "--json", "--card", "8"])
     assert json.loads(kept.stdout)["cards"][0]["plan"]["fits"] is True
     far = run.invoke(main, ["plan", "--sentences", "100e6", "--encoder", "BAAI/bge-m3", "--card-price", "2"])
     assert "100,000,000 sentences" in far.output and "409.6 GB" in far.output and "store.shard_number=" in far.output
+    assert ["card", "time", "cost"] in [line.split() for line in far.output.splitlines()]
     unknown = run.invoke(main, ["plan", "--sentences", "10", "--encoder", "x/y"])
     assert unknown.exit_code != 0

@@ -48,7 +48,7 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
             f"marked wrong are in {target / 'unjudged.txt'}"
         )
     if found.gone:
-        notes.append(f"{found.gone} cited sentences are no longer in the collection and are left out")
+        notes.append(f"{counted(found.gone, 'cited sentence', verb='are')} no longer in the collection and left out")
     queries, documents = len(found.dataset.queries), len(found.dataset.corpus)
     if shared.json:
         data_json({"target": str(target), "queries": queries, "documents": documents, "notes": notes})

@@ -39,8 +39,11 @@ def command(shared: Shared, action: str, name: str | None, scope: str, only: tup
         if shared.json:
             data_json({"keys": rows})
             return
-        for row in rows:
-            data(f"{row['name']}  {','.join(row['scopes'])}  {','.join(row['collections'])}  {row['created']}")
+        heads = ("name", "scopes", "collections", "created")
+        cells = [(row["name"], ",".join(row["scopes"]), ",".join(row["collections"]), row["created"]) for row in rows]
+        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+        for line in [heads, *cells] if cells else []:
+            data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         if not rows:
             words("there are no keys; make one with 'rag key new NAME'")
         return

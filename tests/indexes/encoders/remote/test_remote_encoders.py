@@ -199,8 +199,8 @@ def test_openai_float_answers_are_read(fake_server: Callable) -> None:
             (401, {"error": {"message": "Unauthorized"}}),
             r"answered 401 \(Unauthorized\).* RAG_API_KEY",
         ),
-        ((200, {"data": [{"index": 5, "embedding": [1.0]}]}), "sent no vector for each of 1 texts"),
-        ((200, {"data": [{"index": 0, "embedding": "***"}]}), "sent no vector for each of 1 texts"),
+        ((200, {"data": [{"index": 5, "embedding": [1.0]}]}), "sent no vector for each of 1 text"),
+        ((200, {"data": [{"index": 0, "embedding": "***"}]}), "sent no vector for each of 1 text"),
         ((500, {"error": {"message": "engine died"}}), r"answered 500 \(engine died\); see the server's log"),
     ],
 )

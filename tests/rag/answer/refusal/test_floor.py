@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from indexes import Index, build_index
+from indexes.nodes.record import SentenceRecord
 from rag import build_query_engine
 from rag.answer.language import words_of
+from rag.answer.refusal.confidence import nearest
 from rag.answer.refusal.floor import FEWEST, Floor
 from rag.answer.refusal.other_words import nearness
+from rag.retrieval.candidate import Passage
 from rag.settings import Settings, load_settings
 
 TRADES = words_of(
@@ -152,6 +155,14 @@ def test_a_question_in_other_words_gets_the_nearest_sentence_which_is_not_called
         for other in others:
             refused = engine.query(other).metadata
             assert refused["status"] == "not_found" and refused["nearest"], other
+
+
+def test_the_nearest_passages_show_their_best_sentence() -> None:
+    first, best = (
+        SentenceRecord("pier.md", place, text) for place, text in enumerate(["Boats wait.", "It opens at 6."])
+    )
+    shown = nearest([Passage(1, [first, best], [best.id, first.id], 0.9), Passage(2, [first], [], 0.5)])
+    assert [row["text"] for row in shown] == ["It opens at 6.", "Boats wait."]
 
 
 def test_an_encoder_that_cannot_tell_is_not_asked(town: Index) -> None:
