@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import numpy as np
 
 from indexes.store import models
-from indexes.store.edge.ids import to_edge_id
+from indexes.store.edge.ids import as_object
 
 
 def filter_(value: models.Filter | None) -> Any:
@@ -48,8 +47,7 @@ def condition(value: Any) -> Any:
         return qe.IsNullCondition(value.is_null.key)
     if models.is_a(value, "HasIdCondition"):
         # The engine expects UUID objects and integers here, not text.
-        ids = (to_edge_id(item) for item in value.has_id)
-        return qe.HasIdCondition({uuid.UUID(item) if isinstance(item, str) else item for item in ids})
+        return qe.HasIdCondition(set(map(as_object, value.has_id)))
     if models.is_a(value, "HasVectorCondition"):
         return qe.HasVectorCondition(value.has_vector)
     if models.is_a(value, "NestedCondition"):

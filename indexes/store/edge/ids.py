@@ -21,10 +21,20 @@ def to_edge_id(point_id: Any) -> int | str:
     Raises:
         StoreError: neither an unsigned integer nor a UUID.
     """
+    found = as_object(point_id)
+    return found if isinstance(found, int) else str(found)
+
+
+def as_object(point_id: Any) -> int | uuid.UUID:
+    """Return a point id as an unsigned integer or as a UUID object; raises as ``to_edge_id``.
+
+    >>> as_object("FA1F471D66495C34B35EB0F2D2A253B4")
+    UUID('fa1f471d-6649-5c34-b35e-b0f2d2a253b4')
+    """
     if isinstance(point_id, (int, np.integer)) and not isinstance(point_id, bool) and point_id >= 0:
         return int(point_id)
     try:
-        return str(uuid.UUID(str(point_id)))
+        return point_id if isinstance(point_id, uuid.UUID) else uuid.UUID(str(point_id))
     except ValueError:
         raise StoreError(
             f"point id {point_id!r} is neither an unsigned integer nor a UUID",
