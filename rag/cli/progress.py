@@ -32,8 +32,9 @@ def rate(progress: Progress) -> str:
     done = max(progress.encoded, progress.sentences_done)
     text = counted(done, "sentence")
     if not done:
-        if progress.read:  # the model works on the first chunk, or is being loaded
-            text = f"{counted(progress.read, 'sentence')} read, none encoded yet"
+        if progress.read:
+            text = f"{counted(progress.read, 'sentence')} read, loading the model or encoding the first of them,"
+            return f"{text} {span(progress.seconds)}"
         return f"{text} in {span(progress.seconds)}" if progress.seconds >= 1 else text
     if not progress.seconds:
         return text

@@ -86,8 +86,6 @@ def check_extras(probe: Probe) -> list[Check]:
     wanted = [*PACKAGED.get(probe.settings.encoder.provider, [])]
     if llm.provider == "llama_cpp":
         wanted += PACKAGED["llama_cpp"]
-        if (check := _llm_file(llm.model)) is not None:
-            return [check]
     if probe.settings.read.ocr == "tesseract" and not ocr.languages():
         found = "read.ocr = 'tesseract', but tesseract is not installed or has no language"
         return [Check("ocr", "fail", found, ocr.INSTALL)]
@@ -99,18 +97,23 @@ def check_extras(probe: Probe) -> list[Check]:
     return []
 
 
-def _llm_file(model: str) -> Check | None:
-    """Return what is wrong with the file that llama.cpp would load; None if nothing is."""
+def check_llm_file(probe: Probe) -> list[Check]:
+    """Check the file that llama.cpp would load, and name the model that writes the answers."""
+    llm = probe.settings.llm
+    return [_llm_file(llm.model)] if llm.provider == "llama_cpp" else []
+
+
+def _llm_file(model: str) -> Check:
     from rag.models import CATALOGUE, auto_model, stored_models
 
     best = next(iter(CATALOGUE))
     if model == "auto":
-        if auto_model() is not None:
-            return None
+        if (fetched := auto_model()) is not None:
+            return Check("llm model", "ok", f"'{fetched}' has been fetched, and writes the answers")
         found = "no language model has been fetched, so answers are the documents' own sentences"
         return Check("llm model", "warn", found, f"rag model fetch {best}")
     if model in stored_models() or Path(model).expanduser().is_file():
-        return None
+        return Check("llm model", "ok", f"'{model}' is on this machine, and writes the answers")
     if model.lower() in CATALOGUE:
         return Check("llm model", "fail", f"'{model}' has not been fetched", f"rag model fetch {model.lower()}")
     found = f"llm.model = '{model}' is neither a GGUF file nor a fetched model"

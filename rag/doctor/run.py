@@ -73,6 +73,7 @@ def local_checks(probe: Probe) -> dict[str, Job]:
         "versions": machine.check_versions,
         "variables": lambda: machine.check_variables(probe),
         "extras": lambda: machine.check_extras(probe),
+        "llm model": lambda: machine.check_llm_file(probe),
         "bfloat16": lambda: machine.check_bfloat16(probe, half),
         "gpu": lambda: machine.check_gpu(probe),
         "memory": lambda: models.check_memory(probe, half=bool(half)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from indexes.display import counted
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
@@ -47,7 +48,7 @@ def command(shared: Shared) -> None:
             if check.remedy:
                 data(wrapped(f"-> {check.remedy}", width, f"{INDENT}   ", first=INDENT), styled=True)
         warned = sum(check.status == "warn" for check in checks)
-        words(f"{failed} failed, {warned} warnings, {len(checks) - failed - warned} ok")
+        words(f"{failed} failed, {counted(warned, 'warning')}, {len(checks) - failed - warned} ok")
     sys.exit(1 if failed else 0)
 
 

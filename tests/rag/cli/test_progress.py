@@ -27,7 +27,8 @@ def test_the_estimate_moves_while_one_file_is_encoded() -> None:
         "1,200 sentences, 20 a second",
     ]
     assert rate(Progress(0, 1, 0, "big.pdf", 42.0)) == "0 sentences in 0:42"
-    assert rate(Progress(0, 1, 0, "big.pdf", 42.0, read=1024)) == "1,024 sentences read, none encoded yet in 0:42"
+    waiting = "1,024 sentences read, loading the model or encoding the first of them, 0:42"
+    assert rate(Progress(0, 1, 0, "big.pdf", 42.0, read=1024)) == waiting
     assert rate(Progress(0, 1, 0, "big.pdf", 60.0, encoded=12)) == "12 sentences, 12 a minute"
     assert (
         rate(Progress(5, 10, 50, seconds=10.0)) == "50 sentences, 5 a second, about 0:10 left"

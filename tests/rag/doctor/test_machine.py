@@ -83,20 +83,29 @@ def test_release() -> None:
 
 def test_missing_extras_of_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     offline = Probe(load(Settings, profile="offline", environ={}).settings, {})
-    (check,) = machine.check_extras(offline)
+    (check,) = machine.check_llm_file(offline)
     assert (check.status, check.remedy) == ("warn", "rag model fetch qwen2.5-coder-1.5b")
-    named = Probe(load(Settings, profile="offline", arguments={"llm.model": "smollm2"}, environ={}).settings, {})
     monkeypatch.setattr(machine, "installed", lambda module: module != "xllamacpp")
-    (check,) = machine.check_extras(named)
+    (check,) = machine.check_extras(offline)  # whether a model has been fetched or not
     assert (check.status, check.remedy) == ("fail", "pip install 'ragwright[offline]'")
     assert machine.check_extras(probe()) == []
 
 
 def test_gguf_file_that_is_not_there() -> None:
-    (check,) = machine.check_extras(probe(**{"llm.provider": "llama_cpp", "llm.model": "/nowhere/model.gguf"}))
+    (check,) = machine.check_llm_file(probe(**{"llm.provider": "llama_cpp", "llm.model": "/nowhere/model.gguf"}))
     assert check.status == "fail" and "neither a GGUF file nor a fetched model" in check.found
-    (check,) = machine.check_extras(probe(**{"llm.provider": "llama_cpp", "llm.model": "qwen2.5-coder-0.5b"}))
+    (check,) = machine.check_llm_file(probe(**{"llm.provider": "llama_cpp", "llm.model": "qwen2.5-coder-0.5b"}))
     assert (check.status, check.remedy) == ("fail", "rag model fetch qwen2.5-coder-0.5b")
+
+
+def test_the_language_model_that_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "ragwright" / "models").mkdir(parents=True)
+    (tmp_path / "ragwright" / "models" / "qwen2.5-coder-0.5b.gguf").write_bytes(b"GGUF")
+    for model in ("auto", "qwen2.5-coder-0.5b"):
+        (check,) = machine.check_llm_file(probe(**{"llm.provider": "llama_cpp", "llm.model": model}))
+        assert check.status == "ok" and "'qwen2.5-coder-0.5b'" in check.found
+    assert machine.check_llm_file(probe()) == []
 
 
 def test_variables_that_no_setting_knows() -> None:
