@@ -10,12 +10,13 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from indexes.errors import CollectionLockedError, RagWrightError
 
+COMMANDS = ("rag", "rag-eval")
 BRIEFLY = "briefly"
 BRIEF_WAIT = 60.0  # seconds to wait for a process that holds the lock briefly
 LOCK_WAIT = 10.0  # seconds that a process waits to hold a lock briefly, as the holder may be doing a short search
@@ -165,7 +166,39 @@ def _written(path: Path) -> tuple[str, bool]:
 
 
 def _named(pid: str) -> str:
-    return f"process {pid}" if pid else "another process"
+    """Name a holder, such as "process 4711 (rag serve)", so that nobody waits for a server to end."""
+    if not pid:
+        return "another process"
+    command = command_of(pid)
+    return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def command_of(pid: str) -> str:
+    """Return the command of this project that a process runs, such as "rag serve"; "" if it is another program."""
+    import psutil
+
+    try:
+        return command_in(psutil.Process(int(pid)).cmdline())
+    except (ValueError, OverflowError, psutil.Error):
+        return ""
+
+
+def command_in(line: Sequence[str]) -> str:
+    """Find the command in the arguments of a process.
+
+    >>> command_in(["/usr/bin/python3", "/venv/bin/rag", "serve", "--watch", "handbook"])
+    'rag serve'
+    >>> command_in(["python3", "notebook.py", "rag"])
+    ''
+    """
+    for place, word in enumerate(line[:3]):  # an interpreter and perhaps one option of it come first
+        name = Path(word).stem if word.lower().endswith(".exe") else Path(word).name
+        if name in COMMANDS:
+            following = next(iter(line[place + 1 :]), "")
+            return f"{name} {following}" if following.isalpha() and following.isascii() else name
+        if not (name.lower().startswith("python") or word.startswith("-")):
+            break
+    return ""
 
 
 if sys.platform == "win32":

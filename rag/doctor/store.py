@@ -13,7 +13,7 @@ from indexes.folders import passed_over, user_folder
 from indexes.http import ask_once
 from indexes.ingest.node_counts import recorded_counts
 from indexes.ingest.vector_shape import other_shape
-from indexes.lock import holder_of
+from indexes.lock import command_of, holder_of
 from indexes.settings.sections import IndexSettings
 from indexes.store.models.graph import Graph, is_due
 from indexes.store.upkeep.graph import wanted_graph
@@ -22,6 +22,7 @@ from rag.doctor.check import Check, Probe
 from rag.settings import Settings
 
 GB = 1_000_000_000
+SERVER = "rag serve"  # the command
 
 
 def check_store(probe: Probe) -> list[Check]:
@@ -92,6 +93,9 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
     if not (folder / "lock").exists():
         return []
     holder = holder_of(folder / "lock")
+    if holder is not None and command_of(holder) == SERVER:  # its collection is meant to be open
+        found = f"process {holder} ({SERVER}) serves collection '{collection}'"
+        return [Check("collection lock", "ok", found)]
     if holder is not None:
         who = f"process {holder}" if holder else "another process"
         mend = f"stop it (kill {holder}), or " if holder else "stop it, or "

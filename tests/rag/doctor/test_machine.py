@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from indexes.lock import Lock
 from indexes.settings.loader import load
 from indexes.store.models.graph import Found, Graph
 from indexes.text.words import WORD_RULES
@@ -355,6 +356,31 @@ def test_a_lock_of_another_process(tmp_path: Path) -> None:
     assert f"kill {holder.pid}" in check.remedy
     check = by_name(store.check_store(probe(**{"store.path": str(tmp_path)})))["collection lock"]
     assert check.status == "ok"
+
+
+def test_a_running_server_is_not_a_fault(tmp_path: Path) -> None:
+    folder = built(tmp_path, RECORDED)
+    program = tmp_path / "rag"
+    program.write_text(
+        "import fcntl, os, sys\n"
+        "fd = os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)\n"
+        "fcntl.flock(fd, fcntl.LOCK_EX)\n"
+        "os.write(fd, str(os.getpid()).encode())\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n",
+        encoding="utf-8",
+    )
+    for command, status in (("serve", "ok"), ("chat", "fail")):
+        lock = Lock(folder / "lock", "collection 'default'")
+        arguments = [sys.executable, str(program), command, str(lock.path)]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None and holder.stdin is not None
+            holder.stdout.readline()
+            [check] = store.check_lock(folder, "default")
+            refusal = str(lock.refusal(str(holder.pid)))
+            holder.stdin.close()
+        assert check.status == status and str(holder.pid) in check.found
+        assert f"is held open by process {holder.pid} (rag {command});" in refusal
 
 
 def test_a_server_that_is_not_there(closed_port: int) -> None:
