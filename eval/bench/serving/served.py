@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
-from llama_index.core.llms import CustomLLM
+from llama_index.core.llms import LLM
 
 from eval.bench.corpus import documents
 from indexes.encoders.base import Encoded
@@ -27,7 +27,7 @@ STOPPED: list[float] = []  # times at which streams of long or late answers were
 SMALL = {"answer.context_tokens": 200, "llm.max_tokens": 48}  # a local model reads 10 to 100 tokens a second
 
 
-class Sleeper(CustomLLM):
+class Sleeper(LLM):
     """A fake model that waits, then answers with one sentence; asynchronous, like clients of servers."""
 
     seconds: float = 0.2
@@ -60,11 +60,20 @@ class Sleeper(CustomLLM):
     def chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         return asyncio.run(self.achat(messages))
 
-    def complete(self, *arguments: Any, **options: Any) -> Any:
+    def stream_chat(self, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError("the server asks asynchronously, and only chats")
 
+    def complete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
+
     def stream_complete(self, *arguments: Any, **options: Any) -> Any:
-        return self.complete()
+        return self.stream_chat()
+
+    async def acomplete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
+
+    async def astream_complete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
 
 
 class SeededModel:
