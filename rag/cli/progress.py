@@ -39,6 +39,8 @@ def rate(progress: Progress) -> str:
     if not progress.seconds:
         return text
     speed = done / progress.seconds
+    if 60 * speed < 1:  # the model was loaded for minutes: neither the rate nor what is left can be told
+        return f"{text} in {span(progress.seconds)}"
     text += f", {speed:.0f} a second" if speed >= 1 else f", {60 * speed:.0f} a minute"
     left = None
     if progress.expected is not None:

@@ -30,6 +30,7 @@ def test_the_estimate_moves_while_one_file_is_encoded() -> None:
     waiting = "1,024 sentences read, loading the model or encoding the first of them, 0:42"
     assert rate(Progress(0, 1, 0, "big.pdf", 42.0, read=1024)) == waiting
     assert rate(Progress(0, 1, 0, "big.pdf", 60.0, encoded=12)) == "12 sentences, 12 a minute"
+    assert rate(Progress(0, 9, 0, "a.md", 640.0, encoded=2, expected=9000)) == "2 sentences in 10:40"
     assert (
         rate(Progress(5, 10, 50, seconds=10.0)) == "50 sentences, 5 a second, about 0:10 left"
     )  # documents, reindexed
