@@ -357,6 +357,7 @@ class AnswerSteps(Generic[Reply]):
                     prepared.language,
                     dense=prepared.dense,
                     cosine=_cosine(prepared),
+                    nearest_text=_nearest_text(prepared),
                     meaning=self.meaning,
                 )
             cited = self._extract(prepared, by_meaning=speaks == "meaning") if speaks else CitedAnswer(text="")
@@ -449,3 +450,10 @@ def passage_node(passage: Passage) -> NodeWithScore:
     )
     link(node, best, passage.sentences)
     return NodeWithScore(node=node, score=passage.score)
+
+
+def _nearest_text(prepared: PreparedAnswer) -> str | None:
+    """Return the sentence of the passages with the highest cosine; None without a dense leg."""
+    hits = {hit for passage in prepared.passages for hit in passage.hits if hit in prepared.cosines}
+    there = [one for passage in prepared.passages for one in passage.sentences if one.id in hits]
+    return max(there, key=lambda one: prepared.cosines[one.id]).text if there else None

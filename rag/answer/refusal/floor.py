@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.errors import StoreError
+from indexes.text.invisible import searched
 from rag.answer.check.meaning import FAR, NEAR
 from rag.answer.check.outcome import Nearness
 from rag.answer.check.support import PassageSupport
@@ -95,6 +96,7 @@ class Floor:
         *,
         dense: NDArray[np.float32] | None = None,
         cosine: float | None = None,
+        nearest_text: str | None = None,
         meaning: Nearness | None = None,
     ) -> Literal["words", "meaning"] | None:
         """Return what lets the passages' own sentences be given as an answer; None if nothing does.
@@ -104,7 +106,8 @@ class Floor:
 
         Args:
             dense: the question's vector, float32 (dim,).
-            cosine: cosine of the question and the passages' nearest sentence; None if unknown.
+            cosine: cosine of the question and the passages' nearest sentence, as stored; None if unknown.
+            nearest_text: that sentence.
             meaning: compares meanings across languages, where no term is shared.
         """
         if not passages:
@@ -133,9 +136,9 @@ class Floor:
         # In a larger collection, other sentences on the same matter are near too: a question that shares some of its
         # words with them, and lacks the others, asks something that they do not say.
         rewordable = share < (FLOOR if near_enough is None else OTHER_WORDS)
-        if cosine is None or not rewordable or len(across) == len(passages):
+        if dense is None or cosine is None or not rewordable or len(across) == len(passages):
             return None
-        found = nearness(self._index.encoder, cosine, language)
+        found = nearness(self._index.encoder, self._alone(dense, cosine, nearest_text), language)
         return "meaning" if found is not None and found >= NEAR_IN_OTHER_WORDS else None
 
     def deviations(self, question: NDArray[np.float32], cosine: float) -> float | None:
@@ -147,6 +150,12 @@ class Floor:
         if sample.vectors is None:
             return None
         return float(_deviations(question, sample.vectors, cosine))
+
+    def _alone(self, question: NDArray[np.float32], cosine: float, text: str | None) -> float:
+        """Return the cosine of the question and a sentence read by itself: with passages, the stored one is a mean."""
+        if text is None or not self._index.store.keeps_lengths():
+            return cosine
+        return float(self._index.encoder.encode_documents([searched(text)]).dense[0] @ question)
 
     def _read(self) -> Sample:
         with self._reading:
