@@ -55,6 +55,20 @@ def read_address(store: StoreSettings) -> Address | None:
     return found
 
 
+def check_alone(settings: Settings) -> None:
+    """Reject a second server of one store.
+
+    Raises:
+        StoreError: another server of this store is running.
+    """
+    other = read_address(settings.store)
+    if other is not None and other.pid != os.getpid():
+        raise StoreError(
+            f"a server of this store is already running at {other.url} (process {other.pid})",
+            remedy="use it, or stop it first",
+        )
+
+
 @contextmanager
 def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
     """Keep the address file while the server runs.
@@ -63,12 +77,7 @@ def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
         StoreError: another server of this store is running.
     """
     path = address_path(settings.store)
-    other = read_address(settings.store)
-    if other is not None and other.pid != os.getpid():
-        raise StoreError(
-            f"a server of this store is already running at {other.url} (process {other.pid})",
-            remedy="use it, or stop it first",
-        )
+    check_alone(settings)
     write_private(path, json.dumps(asdict(Address(base, os.getpid(), token, flat(settings))), default=str))
     try:
         yield

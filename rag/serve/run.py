@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from indexes.errors import SettingsError
-from rag.serve.address import announced
+from rag.serve.address import announced, check_alone
 from rag.serve.app import build_app, is_loopback_host
 from rag.serve.keys import KeyRing, keys_path
 from rag.settings import Settings
@@ -91,6 +91,7 @@ def run_server(
 
     keys = KeyRing(keys_path(settings.store))
     check_bind(settings, keys)
+    check_alone(settings)  # before its address is found taken, which says less
     with closing(bind(settings.serve.host, settings.serve.port)) as listening:
         host = settings.serve.host if not is_loopback_host(settings.serve.host) else "127.0.0.1"
         shown = f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from indexes.display import counted
 from indexes.errors import StoreError
 from indexes.http import http_client
 from rag.serve.address import read_address
@@ -91,7 +92,8 @@ def run_case(url: str, token: str, case: Case) -> dict[str, Any]:
     if case.records:
         rows = found.get("records")
         ok = ok and isinstance(rows, list) and all(isinstance(row.get("metadata"), dict) for row in rows)
-        answer = f"{response.status_code}, {len(rows) if isinstance(rows, list) else 'no'} records"
+        said = counted(len(rows), "record") if isinstance(rows, list) else found.get("error_msg", "no records")
+        answer = f"{response.status_code}, {said}"
     else:
         ok = ok and set(found) == {"error_code", "error_msg"}
         answer = f"{response.status_code}, {found.get('error_msg', found)}"

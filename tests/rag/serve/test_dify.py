@@ -206,3 +206,4 @@ def test_the_check_plays_difys_client_against_a_running_server(serve: Callable[.
     thread.join(timeout=10)
     assert len(rows) == 10 and all(row["ok"] for row in rows), rows
     assert {row["case"] for row in hidden if not row["ok"]} >= {"a question", "a condition (≠)"}
+    assert any("garden" in row["answer"] for row in hidden if not row["ok"]), hidden  # the server's own words

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from indexes.errors import SettingsError
+from indexes.errors import SettingsError, StoreError
 from rag.serve.address import address_path, announced, difference, read_address
 from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.keys import KeyRing, bearer
-from rag.serve.run import check_bind
+from rag.serve.run import bind, check_bind, run_server
 from rag.serve.wire import display_name, document_id
 from rag.serve.writing.uploads import clean_name
 from tests.rag.serve.conftest import settings_at
@@ -182,3 +185,18 @@ def test_the_command_line_knows_a_running_server_by_its_file(tmp_path: Path) -> 
         weight = settings.retrieval.model_copy(update={"dense_weight": 0.1})
         assert difference(address, settings.model_copy(update={"retrieval": weight})) == "retrieval.dense_weight"
     assert read_address(settings.store) is None and not path.exists()
+
+
+def test_a_second_server_of_a_store_names_the_first_and_not_its_port(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path / "store")
+    with closing(bind("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        second = settings.model_copy(update={"serve": settings.serve.model_copy(update={"port": port})})
+        with pytest.raises(SettingsError, match="cannot listen on"):
+            run_server(second)
+        with announced(settings, f"http://127.0.0.1:{port}", "secret"):
+            file = address_path(settings.store)
+            row = json.loads(file.read_text(encoding="utf-8"))
+            file.write_text(json.dumps(row | {"pid": os.getppid()}), encoding="utf-8")  # of another process
+            with pytest.raises(StoreError, match=f"already running at http://127.0.0.1:{port}"):
+                run_server(second)
