@@ -76,6 +76,7 @@ class IngestReport:
         dry_run: whether nothing was done, and this is what would be.
         erased: result of erasing deleted texts from the store's files; None if there were none.
         graph: the collection's graph if this run built it; ``no_graph`` has the reason if it could not.
+        no_passages: why sentences were read alone although ``split.passage`` is set.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -90,6 +91,7 @@ class IngestReport:
     erased: Erasure | None = None
     graph: Graph | None = None
     no_graph: str | None = None
+    no_passages: str | None = None
 
     def count(self, status: Status) -> int:
         return sum(report.status == status for report in self.files)
@@ -118,6 +120,7 @@ class IngestReport:
             "not_erased": self.erased.waiting if self.erased else [],
             "graph": self.graph.as_dict() if self.graph else None,
             "no_graph": self.no_graph,
+            "no_passages": self.no_passages,
         }
 
 

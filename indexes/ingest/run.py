@@ -13,7 +13,7 @@ from llama_index.core.schema import Document, TextNode
 from indexes.encoders.base import Encoder
 from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
-from indexes.errors import RagWrightError, SourceError, StoreError
+from indexes.errors import RagWrightError, SourceError
 from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner
 from indexes.ingest.encode_stage import passage_size
@@ -24,7 +24,7 @@ from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
-from indexes.ingest.vector_shape import SHAPE, vector_shape
+from indexes.ingest.vector_shape import SHAPE, as_built, vector_shape
 from indexes.ingest.walk_files import source_name
 from indexes.manifest.documents import remove_documents
 from indexes.manifest.encodings import note_passage_size
@@ -152,10 +152,11 @@ class _IngestRun:
     ) -> None:
         self._store, self._encoder = store, encoder
         self._digest, self._spread = encoder_digest, spread
+        settings, no_passages = as_built(settings, store)
         self._manifest, self._settings, self._cache_folder = manifest, settings, cache_folder
         self._progress = progress
         self._recipe = recipe_hash(settings, encoder_digest)
-        self._report = IngestReport()
+        self._report = IngestReport(no_passages=no_passages)
         self._started = time.monotonic()
         self._current, self._total, self._read = "", 0, 0
         self._expected: Callable[[], int | None] = lambda: None
@@ -323,20 +324,8 @@ class _IngestRun:
             limit = self._settings.ingest.cache_mb
             self._cache = cached(self._encoder(), self._cache_folder, limit_mb=limit)
             self._encoded_before = self._cache.stats.encoded  # by earlier runs, with an encoder that has its own cache
-            self._check_lengths()
             note_passage_size(self._store, passage_size(self._settings, self._cache.max_tokens))
         return self._cache
-
-    def _check_lengths(self) -> None:
-        """Reject sentences read in passages for a collection in which their vectors would lose length, and so rank."""
-        size = self._settings.split.passage
-        if size and not self._store.keeps_lengths():
-            name = self._store.record().get("of") or self._store.name
-            raise StoreError(
-                f"collection {name!r} was built for sentences without passages, but split.passage is {size} now",
-                remedy=f"move it first: rag ingest --reindex --collection {name}; sentences whose vectors are in the "
-                "encoding cache are not encoded again; or set split.passage to 0",
-            )
 
     def _finish(self) -> None:
         self._report.seconds = time.monotonic() - self._started

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexes.settings.sections import IndexSettings
+
+if TYPE_CHECKING:
+    from indexes.store.collection import Collection
 
 SHAPE = "shape"  # in a collection's record: ``vector_shape`` of what filled it
 
@@ -27,6 +30,21 @@ def vector_shape(settings: IndexSettings) -> dict[str, object]:
         shape["split.passage_reading"] = split.passage_reading
         shape["lengths"] = "kept"  # before 0.2.0 the mean of two vectors was normalised
     return shape
+
+
+def as_built(settings: IndexSettings, store: Collection) -> tuple[IndexSettings, str | None]:
+    """Return the settings with which sentences join a collection, and a note if those are not as configured.
+
+    A collection that was built without passages stores vectors of length 1, in which the mean of two would rank wrong.
+    """
+    if not settings.split.passage or store.keeps_lengths():
+        return settings, None
+    name = store.record().get("of") or store.name
+    alone = settings.model_copy(update={"split": settings.split.model_copy(update={"passage": 0})})
+    return alone, (
+        f"collection {name!r} was built without passages (split.passage is {settings.split.passage} now), so new "
+        f"sentences are read alone too; to read all of them in their passages: rag ingest --reindex --collection {name}"
+    )
 
 
 def other_shape(record: dict[str, Any], settings: IndexSettings) -> list[str]:

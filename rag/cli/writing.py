@@ -123,4 +123,5 @@ def _report(found: dict[str, Any]) -> IngestReport:
         stages=dict(found.get("stages", {})),
         graph=Graph.of_record(found),
         no_graph=found.get("no_graph"),
+        no_passages=found.get("no_passages"),
     )

@@ -17,7 +17,6 @@ from indexes.encoders.cache import cached
 from indexes.encoders.paired import PairedEncoder, read_passages, sentences_of
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
 from indexes.encoders.window_pooling import mean_of, mix
-from indexes.errors import StoreError
 from indexes.ingest.events import recipe_hash
 from indexes.ingest.vector_shape import other_shape
 from indexes.nodes.passages import PassageBorders, passages_of
@@ -166,10 +165,14 @@ def test_a_hit_scores_the_mean_of_both_cosines(tmp_path: Path, heron: list[Docum
 
 def test_a_collection_of_lone_sentences_takes_no_passages(tmp_path: Path, heron: list[Document]) -> None:
     options, model = settings(tmp_path / "s", passage=60), Counting()
-    build(heron, settings(tmp_path / "s"), model).close()
-    with pytest.raises(StoreError, match=r"for sentences without passages, but split\.passage is 60") as refused:
-        build(heron, options, model)
-    assert "rag ingest --reindex --collection c" in refused.value.remedy
+    rain = Document(id_="rain.md", text="It rains. It pours.", metadata={"source": "rain.md"})
+    build([rain], settings(tmp_path / "s"), model).close()
+    with build(heron, options, model) as index:  # sentences that join are read alone, and the report says so
+        assert index.report is not None and index.report.no_passages is not None
+        assert "'c' was built without passages (split.passage is 60 now)" in index.report.no_passages
+        assert "rag ingest --reindex --collection c" in index.report.no_passages
+        assert index.report.sentences_added and not index.store.keeps_lengths()
+        np.testing.assert_allclose(np.linalg.norm(stored(index, "heron.md"), axis=1), 1.0, atol=1e-5)
     reindex("c", settings=options, encoder=PairedEncoder(model, Bm25()))
     with build(heron, options, model) as index:
         assert index.store.keeps_lengths() and model.texts == []
