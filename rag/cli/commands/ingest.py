@@ -182,9 +182,8 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         words(one_line(f"ignored, as there is no reader for them: {kinds}"))
     if result.graph is not None:
         words("graph " + result.graph.shown(shared.settings.retrieval.recall, shared.settings.retrieval.ef))
-    for text in (result.no_graph, result.no_passages):
-        if text is not None:
-            words(f"warning: {text}")
+    for why in filter(None, (result.no_graph, result.no_passages)):
+        words(f"warning: {why}")
     if shared.json:
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:
