@@ -25,7 +25,7 @@ class NodeCounts:
     """Statistics of nodes.
 
     >>> print(NodeCounts(nodes=1200, sample=200, marks=0, short=4, numbers=10, chinese=200))
-    1200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters, 5.0 % mostly numbers
+    1,200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters, 5.0 % mostly numbers
 
     Args:
         nodes: nodes of the collection.

@@ -81,6 +81,10 @@ class StockCollection(Collection):
 
     # ---- record and properties ----
 
+    def keeps_lengths(self) -> bool:
+        """Return False: LlamaIndex stores each node as its model read it."""
+        return False
+
     @property
     def one_leg(self) -> str | None:
         if not self._hybrid or self.sparse_query_fn is not None:

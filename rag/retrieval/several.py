@@ -192,6 +192,10 @@ class SeveralCollections:
         if not some:
             yield []
 
+    def keeps_lengths(self) -> bool:
+        """Return True if one of them stores sentences with their passages."""
+        return any(store.keeps_lengths() for store in self._stores.values())
+
     def record(self) -> dict[str, Any]:
         """Return what is remembered of them together; it is not stored."""
         return dict(self._record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from contextlib import closing
 from importlib.metadata import EntryPoint
@@ -286,7 +287,8 @@ def test_the_recipe_of_the_guide_runs_as_written(
     page, twin = (Path(__file__).parents[2] / "docs" / language / "from-llamaindex.md" for language in ("en", "zh"))
     _, *code = python_blocks(page)
     assert len(code) == 4
-    assert python_blocks(twin)[1:] == code  # what runs here is the code of both
+    texts = re.compile(r'"[^"]*"')  # the twin asks in Chinese; what runs here is the code of both
+    assert [texts.sub('""', one) for one in python_blocks(twin)[1:]] == [texts.sub('""', one) for one in code]
     for name, value in (("PROFILE", "offline"), ("LLM_PROVIDER", "none"), ("STORE_PATH", str(tmp_path / "store"))):
         monkeypatch.setenv(f"RAG_{name}", value)
     monkeypatch.chdir(tmp_path)

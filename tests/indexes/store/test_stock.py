@@ -84,6 +84,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 def test_a_dense_collection_is_read_with_its_windows(client: Any) -> None:
     index = open_index("theirs", settings=SETTINGS, encoder=CountingWords(), client=filled(client))
     assert index.count == 6 and [info.doc_id for info in index.documents()] == ["harbour", "pottery"]
+    assert not index.store.keeps_lengths()
     assert [info.source for info in index.documents()] == ["harbour", "pottery.txt"]
     (hit,) = index.store.hybrid_search(index.encoder.encode_queries(["glaze"]).dense[0], None, limit=1)
     assert hit.payload["text"].strip() == "Glaze is kept in the cellar." and hit.sparse_rank is None
