@@ -11,12 +11,12 @@ from typing import Any
 
 from indexes.display import counted
 from indexes.store.collection import Collection
-from indexes.text.characters import holds_han
+from indexes.text.characters import columns, holds_han
 from indexes.text.units import says_nothing
 
 KEY = "nodes"  # in the collection's record
 SAMPLE = 2000
-SHORT = 20  # characters
+SHORT = 20  # characters; a Chinese sentence says the same in about half as many, so its characters count as two
 MARKS_SHARE, SHORT_SHARE, NUMBERS_SHARE = 0.01, 0.5, 0.3  # above these shares there is probably a fault
 
 
@@ -25,13 +25,13 @@ class NodeCounts:
     """Statistics of nodes.
 
     >>> print(NodeCounts(nodes=1200, sample=200, marks=0, short=4, numbers=10, chinese=200))
-    1,200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters, 5.0 % mostly numbers
+    1,200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters (10 Chinese), 5.0 % mostly numbers
 
     Args:
         nodes: nodes of the collection.
         sample: nodes examined, to which the other numbers refer.
         marks: nodes without a letter or digit.
-        short: nodes under 20 characters.
+        short: nodes under 20 characters, of which a Chinese one counts as two: it says about as much.
         numbers: nodes of which at least half of the letters and digits are digits.
         chinese: nodes with a Chinese character; None if counted by an earlier version.
     """
@@ -53,7 +53,7 @@ class NodeCounts:
         return (
             f"{counted(self.nodes, 'node')}: {share(self.marks)} without a letter "
             f"or digit, {share(self.short)} under {SHORT} "
-            f"characters, {share(self.numbers)} mostly numbers"
+            f"characters ({SHORT // 2} Chinese), {share(self.numbers)} mostly numbers"
         )
 
     def faults(self) -> list[str]:
@@ -76,7 +76,7 @@ def count_nodes(store: Collection) -> NodeCounts:
         nodes=total,
         sample=len(texts),
         marks=sum(map(says_nothing, texts)),
-        short=sum(len(text) < SHORT for text in texts),
+        short=sum(columns(text) < SHORT for text in texts),
         numbers=sum(map(_mostly_digits, texts)),
         chinese=sum(map(holds_han, texts)),
     )

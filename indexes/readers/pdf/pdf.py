@@ -44,7 +44,7 @@ def read(file: SourceFile) -> Extract:
         bookmarks = _bookmarks(pdf)
         title = info(pdf, "Title")
     except pypdfium2.PdfiumError as error:
-        raise ReaderError(f"'{file}' is damaged ({error})", remedy=_REMEDY) from error
+        raise ReaderError(f"'{file}' is damaged ({_reason(error)})", remedy=_REMEDY) from error
     finally:
         pdf.close()
     reading.report()
@@ -55,6 +55,11 @@ def read(file: SourceFile) -> Extract:
     for number, lines in enumerate(pages):
         _add_page(builder, lines, number + 1, bookmarks.get(number, []), hyphens)
     return builder.build({"title": title})
+
+
+def _reason(error: Exception | None) -> str:
+    """Return pdfium's words without their full stop: they stand within a sentence of ours."""
+    return str(error).rstrip(".")
 
 
 def _open(file: SourceFile) -> pypdfium2.PdfDocument:
@@ -69,7 +74,7 @@ def _open(file: SourceFile) -> pypdfium2.PdfDocument:
             if "password" not in str(error).lower():
                 break
     if last is None or "password" not in str(last).lower():
-        raise ReaderError(f"'{file}' is damaged or not a PDF ({last})", remedy=_REMEDY) from last
+        raise ReaderError(f"'{file}' is damaged or not a PDF ({_reason(last)})", remedy=_REMEDY) from last
     variable = file.settings.password_env
     why = f", and the one in {variable} does not open it" if password else ""
     raise ReaderError(

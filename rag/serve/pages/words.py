@@ -150,6 +150,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "stage_answer": ("answer", "作答"),
     "stage_cite": ("check", "核对引用"),
     "stage_route": ("route", "分流"),
+    "stage_rewrite": ("rewrite", "改写问题"),
+    "stage_diversify": ("diversify", "去除相近段落"),
+    "stage_postprocess": ("postprocess", "后处理"),
+    "stage_refusal": ("refusal", "判断能否作答"),
     "skip": ("Skip to the content", "跳到正文"),
 }
 

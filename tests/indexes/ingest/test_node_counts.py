@@ -14,6 +14,14 @@ from rag.doctor.store import check_nodes
 from tests.indexes.words_model import words_model
 
 
+def test_a_chinese_sentence_is_no_fragment_for_its_few_characters(tmp_path: Path) -> None:
+    settings = IndexSettings(store=StoreSettings(path=tmp_path / "store"))
+    texts = ["员工每年有二十五天年假。", "年假须申请。", "The boat is red.", "The ferry sails at nine."]
+    nodes = [TextNode(text=text, id_=f"n{i}") for i, text in enumerate(texts)]
+    with build_index(nodes, settings=settings, encoder=words_model(1)) as index:
+        assert recorded_counts(index.store.record()) == NodeCounts(4, 4, marks=0, short=2, numbers=0, chinese=2)
+
+
 def test_a_run_counts_and_a_reindex_keeps_the_counts(tmp_path: Path) -> None:
     settings = IndexSettings(store=StoreSettings(path=tmp_path / "store"))
     documents = [Document(text="The ferry sails at nine each morning. It is red.", id_="ferry")]

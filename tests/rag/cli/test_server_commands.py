@@ -55,6 +55,8 @@ def test_a_key_is_shown_once_listed_and_removed(rag: Rag, tmp_path: Path) -> Non
     made = rag("key", "new", "dify", "--scope", "read", "--only", "handbook")
     key = made.stdout.strip()
     assert made.exit_code == 0 and key.startswith("rw-")
+    assert "(read; handbook)" in made.stderr
+    assert "(read, ask; every collection)" in rag("key", "new", "whole").stderr
     also = json.loads(rag("key", "new", "chat", "--collection", "notes", "--json").stdout)
     assert also["scopes"] == ["read", "ask"] and also["collections"] == ["notes"]
     file = tmp_path / "store" / "keys.toml"

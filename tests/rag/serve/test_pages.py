@@ -14,7 +14,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from indexes import build_index
+from rag.serve.pages.words import WORDS
 from rag.serve.wire import document_id
+from tests import ROOT
 from tests.rag.serve.conftest import settings_at
 from tests.rag.serve.test_api import own  # noqa: F401 - a fixture
 
@@ -28,6 +30,12 @@ TABLE = """# Prices
 
 The shop opens at nine. It closes at six. Dogs wait outside.
 """
+
+
+def test_each_stage_of_a_trace_has_its_name_in_chinese() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "rag").rglob("*.py")]
+    stages = {name for source in sources for name in re.findall(r'\.stage\("(\w+)"', source)}
+    assert "refusal" in stages and {f"stage_{name}" for name in stages} <= WORDS.keys()
 
 
 def test_an_answer_with_all_that_belongs_to_it(serve: Callable[..., TestClient], served_store: Path) -> None:

@@ -64,7 +64,8 @@ def command(shared: Shared, action: str, name: str | None, scope: str, only: tup
     if shared.json:
         data_json({"name": name, "key": text, "scopes": scopes, "collections": list(chosen)})
         return
-    words(f"the key {name}, shown only now ({', '.join(scopes)}; {', '.join(chosen)}):")
+    where = "every collection" if ALL in chosen else ", ".join(chosen)
+    words(f"the key {name}, shown only now ({', '.join(scopes)}; {where}):")
     data(text)
 
 
