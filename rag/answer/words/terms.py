@@ -42,7 +42,13 @@ _ZH_STOP_WORDS = words_of(
     "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日 天"
 )
 # "How many", with its measure word in one: it asks for a number, and stands in no answer.
-_ZH_HOW_MANY = re.compile("几[个天年月日条次种位名层章回句页岁点分秒块元米斤人]")
+_ZH_HOW_MANY = re.compile("几[个天年月日条次种位名层章回句页岁点分秒块元米斤人]|多[长久远大高深宽快厚]")
+# So do measures after "how" and 有多: "how long" is answered by a time, seldom by "long".
+_HOW_MUCH = re.compile(
+    r"\bhow\s+(?:long|much|many|far|often|old|tall|high|deep|wide|big|large|small|heavy|fast|soon|late|early)\b"
+    r"|(?<!没)有多[长久远大高深宽快厚](?![学型])",
+    re.I,
+)
 ZH_NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})
 _LETTER = rf"[^\W_{WITHOUT_BLANKS}]"
 _TOKEN = re.compile(rf"[{HAN}]+|(?!\d){_LETTER}+(?:[-_.'+#/:&]{_LETTER}+)*(?:\+\+(?!\w)|#(?!\w))?")
@@ -86,8 +92,10 @@ def terms_of(text: str) -> list[Term]:
 
     >>> [(term.key, term.kind) for term in terms_of("The harbour of Porto opens at 6.")]
     [('harbour', 'word'), ('porto', 'name'), ('open', 'word'), ('6', 'number')]
+    >>> [term.key for term in terms_of("How long is the pier?")]
+    ['pier']
     """
-    text = normal(text)
+    text = _HOW_MUCH.sub(lambda match: " " * len(match[0]), normal(text))
     found: dict[tuple[str, bool], Term] = {}
     numbers = numbers_in(text.lower())
     for number in numbers:  # their units are not words

@@ -87,3 +87,21 @@ def test_a_text_holds_all_of_itself(text: str) -> None:
 @pytest.mark.parametrize("question", ["试用期是几个月？", "试用期有几天？", "試用期有幾個月？"])
 def test_how_many_is_a_question_and_no_term(question: str) -> None:
     assert [term.key for term in terms_of(question)] == ["试用期"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How long is the ferry ride?", "The ferry ride takes forty minutes."),
+        ("how far is the lighthouse", "The lighthouse stands two kilometres from the pier."),
+        ("How often are the lamps cleaned?", "Lamps are cleaned every Monday."),
+        ("船程多长？", "船程为四十分钟。"),
+        ("灯塔有多高？", "灯塔高三十米。"),
+    ],
+)
+def test_a_measure_that_is_asked_for_is_no_term(question: str, answer: str) -> None:
+    assert terms_of(question) and all(Evidence(answer).holds(term) == 1.0 for term in terms_of(question))
+
+
+def test_a_measure_that_is_not_asked_for_is_a_term() -> None:
+    assert "long" in [term.key for term in terms_of("the long pier, and how it was built")]
