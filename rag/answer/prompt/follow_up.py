@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.answer.words.terms import terms_of
+from rag.answer.words.terms import asks_how_much, terms_of
 
 _POINTS = re.compile(
     r"\b(?:it|its|they|them|their|theirs|that|those|this|these|he|she|him|her|his|hers|there|then|ones?|same|else|"
@@ -14,7 +14,7 @@ _POINTS = re.compile(
 _GOES_ON = re.compile(
     r"^\W*(?:and|but|or|nor|so|what about|how about|why|really|那么?|还有|为什么|另外)\b", re.IGNORECASE
 )
-ENOUGH = 3  # content terms from which a question names its topic itself
+ENOUGH = 3  # content terms, and a measure that is asked for, from which a question names its topic itself
 
 
 def stands_alone(question: str) -> bool:
@@ -25,7 +25,7 @@ def stands_alone(question: str) -> bool:
     """
     if _POINTS.search(question) or _GOES_ON.search(question):
         return False
-    return len(terms_of(question)) >= ENOUGH
+    return len(terms_of(question)) + asks_how_much(question) >= ENOUGH
 
 
 def joined(before: str, question: str) -> str | None:

@@ -130,6 +130,15 @@ def terms_of(text: str) -> list[Term]:
     return list(found.values())
 
 
+def asks_how_much(text: str) -> bool:
+    """Return whether a question asks for a measure: "how long", 有多高.
+
+    >>> asks_how_much("How long is the pier?"), asks_how_much("Who built the pier?")
+    (True, False)
+    """
+    return bool(_HOW_MUCH.search(text) or _ZH_HOW_MANY.search(text))
+
+
 def stem(word: str) -> str:
     """Return the Snowball stem of an English word without accents; identifiers are only lower-cased.
 
