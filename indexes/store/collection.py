@@ -453,10 +453,21 @@ class Collection:
         Raises:
             CollectionNotFoundError, StoreError (wrong dimension, NaN, unknown vector), SettingsError (weights).
         """
-        options: dict[str, Any] = {"method": method, "dense_weight": dense_weight, "sparse_weight": sparse_weight}
-        options |= {"sparse_limit": sparse_limit, "filters": filters, "rrf_k": rrf_k, "score_both": score_both}
-        options |= {"ef": ef, "recall": recall, "note": note, "stage": stage}
-        return self.hybrid_searches([(dense, sparse)], limit=limit, **options)[0]
+        return self.hybrid_searches(
+            [(dense, sparse)],
+            limit=limit,
+            sparse_limit=sparse_limit,
+            filters=filters,
+            method=method,
+            dense_weight=dense_weight,
+            sparse_weight=sparse_weight,
+            rrf_k=rrf_k,
+            score_both=score_both,
+            ef=ef,
+            recall=recall,
+            note=note,
+            stage=stage,
+        )[0]
 
     def hybrid_searches(
         self, questions: Sequence[search.Vectors], *, limit: int, **options: Any

@@ -136,7 +136,10 @@ def asks_how_much(text: str) -> bool:
     >>> asks_how_much("How long is the pier?"), asks_how_much("Who built the pier?")
     (True, False)
     """
-    return bool(_HOW_MUCH.search(text) or _ZH_HOW_MANY.search(text))
+    import rjieba
+
+    text = normal(text)
+    return bool(_HOW_MUCH.search(text)) or any(_ZH_HOW_MANY.fullmatch(word) for word, _ in rjieba.tag(text))
 
 
 def stem(word: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.words.terms import Evidence, share_held, terms_of
+from rag.answer.words.terms import Evidence, asks_how_much, share_held, terms_of
 
 
 def keys(text: str) -> set[str]:
@@ -105,3 +105,17 @@ def test_a_measure_that_is_asked_for_is_no_term(question: str, answer: str) -> N
 
 def test_a_measure_that_is_not_asked_for_is_a_term() -> None:
     assert "long" in [term.key for term in terms_of("the long pier, and how it was built")]
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("试用期有几天？", True),
+        ("码头有多遠", True),
+        ("How OFTEN?", True),
+        ("许多大学在哪里？", False),
+        ("多重因素", False),
+    ],
+)
+def test_a_question_asks_for_a_measure_by_its_words(question: str, asks: bool) -> None:
+    assert asks_how_much(question) is asks
