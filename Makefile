@@ -30,6 +30,9 @@ export DOCS Q DATA
 export OUT ?= runs
 export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
 export DEMO_ZH ?= 为什么窗口在查询时才取？
+# The demo reads these pages of the guide, in both languages: all of them take a slow processor many minutes.
+GUIDE := $(foreach page,what-it-is getting-started hybrid-search sentence-windows answers-and-citations questions,\
+  docs/en/$(page).md docs/zh/$(page).md)
 LOWEST ?= .venv-lowest
 WHEEL ?= .venv-wheel
 FAST := tests/test_house.py tests/docs/test_docs.py tests/indexes/text tests/indexes/settings tests/indexes/manifest \
@@ -48,7 +51,7 @@ demo: $(VENV)/.installed-offline
 	@set -e; \
 	case "$(MODEL)" in none) fetch=--no-fetch;; *) fetch=--fetch=$(MODEL);; esac; \
 	if [ -z "$$DOCS" ]; then \
-	  RAG_COLLECTION=demo; set -- docs/en docs/zh; \
+	  RAG_COLLECTION=demo; set -- $(GUIDE); \
 	else \
 	  RAG_COLLECTION=demo-$$(printf '%s' "$$DOCS" | cksum | cut -d' ' -f1); set -- "$$DOCS"; \
 	fi; \
