@@ -29,7 +29,7 @@ T = TypeVar("T")
 dispatcher = get_dispatcher(__name__)
 
 
-class QuestionWords(Protocol):
+class _QuestionWords(Protocol):
     """A question; LlamaIndex's QueryBundle is one."""
 
     query_str: str
@@ -138,7 +138,7 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
 
 @contextmanager
 def retrieval(
-    manager: CallbackManager | None, question_words: QuestionWords, *, silent: bool
+    manager: CallbackManager | None, question_words: _QuestionWords, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report a retrieval; ``silent`` if LlamaIndex's ``retrieve`` was called, which reports it."""
     if silent or not is_heard(manager):

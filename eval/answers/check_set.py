@@ -109,7 +109,7 @@ def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> l
             ("true", fact.text, tuple(given), cited),
             ("reworded", fact.reworded, tuple(given), cited),
             ("wrong number", other_number(fact.text, fact, place), tuple(given), cited),
-            ("wrong entity", other_entity(fact, known, place), tuple(given), cited),
+            ("wrong entity", _other_entity(fact, known, place), tuple(given), cited),
             ("negated", negated(fact.text, language), tuple(given), cited),
             ("wrong passage", fact.text, tuple(given), wrong),
             ("unsupported", fact.text, without, wrong),
@@ -137,7 +137,7 @@ def other_number(text: str, fact: Fact, place: int) -> str:
     return text.replace(fact.number, fact.number.replace(old, new, 1), 1)
 
 
-def other_entity(fact: Fact, known: Sequence[Fact], place: int) -> str:
+def _other_entity(fact: Fact, known: Sequence[Fact], place: int) -> str:
     """Return the sentence with another entity of the same kind; for half of the places it is from the passages."""
     same = [other.entity for other in known if other.kind == fact.kind and other.entity != fact.entity]
     near = place // 3

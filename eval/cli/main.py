@@ -38,7 +38,7 @@ Examples:
 """
 
 
-class EvalGroup(LazyGroup):
+class _EvalGroup(LazyGroup):
     """The group ``rag-eval``."""
 
     table = COMMANDS
@@ -46,7 +46,7 @@ class EvalGroup(LazyGroup):
     rooms = dict.fromkeys(("convert", "documents", "from-feedback", "synthesize"), "data")
 
 
-@click.command(cls=EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag-eval", message="%(prog)s %(version)s")
 def main() -> None:
     """Measure retrieval and answers on your own documents, and find out what helps."""

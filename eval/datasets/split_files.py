@@ -93,7 +93,7 @@ def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | 
     if not folder.is_dir():
         return None
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(ENDINGS))
-    aside = [file for file in files if holds_scores(file)]
+    aside = [file for file in files if _holds_scores(file)]
     named: dict[str, list[Path]] = {}
     for file in files:
         split = split_of(file.name)
@@ -167,7 +167,7 @@ def split_of(name: str) -> str | None:
     return next((split for split, group in zip(SPLITS, match.groups(), strict=True) if group), None) if match else None
 
 
-def holds_scores(file: Path) -> bool:
+def _holds_scores(file: Path) -> bool:
     """Return whether the file's rows are a teacher's scores for single texts, not lists of judged texts."""
     if ".jsonl" not in file.name.lower():
         return False

@@ -83,7 +83,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with (target / RUN_FILE).open("w", encoding="utf-8", newline="\n") as file:
-        write_trec(run, file)
+        _write_trec(run, file)
     meta = {name: getattr(run, name) for name in META} | {"queries": list(run.results)}
     meta |= {name: for_records(_plain(meta[name])) for name in ADDRESSES}
     text = json.dumps(meta, ensure_ascii=False, indent=2, default=str)
@@ -159,7 +159,7 @@ def load_run(path: str | Path) -> Run:
     """
     place = Path(path).expanduser()
     if place.is_file():
-        return Run(name=place.name.removesuffix(".gz").rsplit(".", 1)[0], results=read_trec(place, escaped=False))
+        return Run(name=place.name.removesuffix(".gz").rsplit(".", 1)[0], results=_read_trec(place, escaped=False))
     files = [place / RUN_FILE, place / f"{RUN_FILE}.gz"]
     file = next((candidate for candidate in files if candidate.is_file()), None)
     if file is None:
@@ -167,7 +167,7 @@ def load_run(path: str | Path) -> Run:
             f"there is no run at {place}", remedy="name a folder that 'rag-eval run' wrote, or a TREC run file"
         )
     meta = _read_json(place / META_FILE)
-    found = read_trec(file, escaped=bool(meta))
+    found = _read_trec(file, escaped=bool(meta))
     # Queries without results have no line in TREC format; run.json lists them.
     results = {query: found.get(query, []) for query in meta.get("queries", [])} | found
     run = Run(results=results, **{"name": place.name, **{name: meta[name] for name in META if name in meta}})
@@ -182,7 +182,7 @@ def load_run(path: str | Path) -> Run:
     return run
 
 
-def write_trec(run: Run, file: TextIO) -> None:
+def _write_trec(run: Run, file: TextIO) -> None:
     """Write TREC lines. White space and percent signs in ids are percent-encoded, since TREC splits on white space."""
     tag = escape_id(run.name) or "run"
     for query, ranked in run.results.items():
@@ -191,13 +191,13 @@ def write_trec(run: Run, file: TextIO) -> None:
             file.write(f"{name} Q0 {escape_id(document)} {rank} {float(value)!r} {tag}\n")
 
 
-def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]]:
+def _read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]]:
     """Return query id -> (document id, score), best first, equal scores in the file's order.
 
     The rank column is ignored.
 
     Args:
-        escaped: whether ids are percent-encoded, as by ``write_trec``; files of other programs are not.
+        escaped: whether ids are percent-encoded, as by ``_write_trec``; files of other programs are not.
     """
     results: dict[str, dict[str, float]] = {}
     bad: list[str] = []

@@ -104,7 +104,7 @@ class LazyGroup(click.Group):
         return run(base, self.program) if standalone_mode else base()
 
 
-class RagGroup(LazyGroup):
+class _RagGroup(LazyGroup):
     """The group ``rag``, which treats a bare question as ``ask``."""
 
     rooms = {
@@ -189,7 +189,7 @@ def _debug() -> None:
         words(traceback.format_exc())
 
 
-@click.command(cls=RagGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_RagGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag", message="%(prog)s %(version)s")
 def main() -> None:
     """Answer questions from your own documents, on your own machine, with the sentences that support each answer."""

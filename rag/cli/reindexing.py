@@ -38,10 +38,10 @@ def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
             f"reads and {agreed(report.truncated, 'were')} cut; "
             "'rag ingest PATH' on their files splits them again"
         )
-    data_json(report.as_dict()) if shared.json else data(sentence_of(report))
+    data_json(report.as_dict()) if shared.json else data(_sentence_of(report))
 
 
-def sentence_of(report: ReindexReport) -> str:
+def _sentence_of(report: ReindexReport) -> str:
     """Return one line: what was done, or would be."""
     name = f"collection '{report.collection}'"
     if not report.needed:

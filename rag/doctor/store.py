@@ -173,7 +173,7 @@ def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
         configured = f"the packaged {encoder.provider}"
     else:
         configured = encoder.model
-        same = there == configured or same_weights(Path(configured).expanduser(), str(recorded.get("weights") or ""))
+        same = there == configured or _same_weights(Path(configured).expanduser(), str(recorded.get("weights") or ""))
     if not same:
         return f"{there}, but {configured} is configured"
     if encoder.dimensions and recorded.get("dim") != encoder.dimensions:
@@ -184,7 +184,7 @@ def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
     return None
 
 
-def same_weights(folder: Path, recorded: str) -> bool:
+def _same_weights(folder: Path, recorded: str) -> bool:
     """Return whether a folder holds the recorded weights: it may have been moved or renamed."""
     if not recorded or not folder.is_dir():
         return False

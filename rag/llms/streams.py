@@ -31,7 +31,7 @@ def whole(stream: Iterator[ChatResponse], finished: Finished, model: str) -> Cha
         seen = seen or finished(response.raw)
         yield response
     if not seen:
-        raise broken_off(model)
+        raise _broken_off(model)
 
 
 async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, model: str) -> ChatResponseAsyncGen:
@@ -41,10 +41,10 @@ async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, m
         seen = seen or finished(response.raw)
         yield response
     if not seen:
-        raise broken_off(model)
+        raise _broken_off(model)
 
 
-def broken_off(model: str) -> LLMError:
+def _broken_off(model: str) -> LLMError:
     """Return the error for an answer that broke off."""
     return LLMError(
         f"the answer of the language model '{model}' broke off before its end",

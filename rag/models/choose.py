@@ -47,7 +47,7 @@ def choose_model(
         preferred: name of the model to use if Ollama has it.
     """
     base_url = ollama_base_url(None, environ)
-    models = ollama_models(base_url)
+    models = _ollama_models(base_url)
     if models:
         model = next((name for name in models if name in (preferred, f"{preferred}:latest")), models[0])
         return ModelChoice(
@@ -77,7 +77,7 @@ def choose_model(
     )
 
 
-def ollama_models(base_url: str, timeout: float = TIMEOUT) -> list[str]:
+def _ollama_models(base_url: str, timeout: float = TIMEOUT) -> list[str]:
     """Return the names of the chat models of an Ollama server, newest first; [] if no server is running."""
     entries = ask_once(base_url, "/api/tags", timeout=timeout).object().get("models")
     rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

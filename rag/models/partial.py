@@ -57,7 +57,7 @@ class PartialFile:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise full_disk(self.path, error) from error
+            raise _full_disk(self.path, error) from error
         self.pieces.append(name)
         self._write({"piece": name, "size": self.size - start, "sha256": piece.hexdigest()})
 
@@ -161,7 +161,7 @@ def partial_paths(target: Path, origin: str) -> tuple[Path, Path]:
     return target.with_name(f"{target.name}.{word}.partial"), target.with_name(f"{target.name}.{word}.pieces")
 
 
-def full_disk(path: Path, error: OSError) -> DiskSpaceError:
+def _full_disk(path: Path, error: OSError) -> DiskSpaceError:
     """Return the error for a file that cannot be written."""
     return DiskSpaceError(
         f"{path} cannot be written ({error.strerror})",

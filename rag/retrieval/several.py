@@ -69,7 +69,7 @@ class SeveralIndexes:
         self.indexes = dict(indexes)
         self.notes: list[str] = []
         stores = {name: index.store for name, index in self.indexes.items()}
-        self.store = SeveralCollections(stores, missed or {}, explain)
+        self.store = _SeveralCollections(stores, missed or {}, explain)
 
     @property
     def encoder(self) -> Any:
@@ -77,7 +77,7 @@ class SeveralIndexes:
         return next(iter(self.indexes.values())).encoder
 
 
-class SeveralCollections:
+class _SeveralCollections:
     """What a search needs of a ``Collection``, over several of them; see ``SeveralIndexes``."""
 
     def __init__(self, stores: Mapping[str, Collection], missed: Mapping[str, str], explain: Explain) -> None:

@@ -79,7 +79,7 @@ class Gate:
             limited = _LimitedBody(receive, self._limit(path, headers))
         except Problem as problem:
             self._rejected(problem)
-            await answer_problem(problem, door, sender, scope)
+            await _answer_problem(problem, door, sender, scope)
             return
         started = time.monotonic()
         try:
@@ -93,7 +93,7 @@ class Gate:
                 log.exception("request %s failed", request_id)
             else:
                 self._rejected(fault)
-            await answer_problem(fault, door, sender, scope)
+            await _answer_problem(fault, door, sender, scope)
         finally:
             if self._on_done is not None:
                 self._on_done(door, state, sender.status, time.monotonic() - started)
@@ -180,7 +180,7 @@ class _LimitedBody:
         return message
 
 
-async def answer_problem(problem: Problem, door: Door, send: Send, scope: Scope) -> None:
+async def _answer_problem(problem: Problem, door: Door, send: Send, scope: Scope) -> None:
     """Send a refusal in the form of its door."""
     if door == "page":
         from rag.serve.pages.refusal import refusal_page

@@ -24,7 +24,7 @@ HEALTH_SECONDS = 2.0
 
 def serve_stdio(settings: Settings, *, write: bool = False) -> None:
     """Serve MCP until the host closes standard input."""
-    with wire_kept_clean():
+    with _wire_kept_clean():
         server = build_mcp(
             StoreBackend(settings),
             default_collection=settings.collection,
@@ -35,7 +35,7 @@ def serve_stdio(settings: Settings, *, write: bool = False) -> None:
 
 
 @contextmanager
-def wire_kept_clean() -> Iterator[None]:
+def _wire_kept_clean() -> Iterator[None]:
     """Keep standard output for the protocol: what a library prints, in Python or in C, goes to stderr."""
     wire = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -82,7 +82,7 @@ def command(
     refuse_existing(output)
     settings = given.shared.settings
     if answers is not None:
-        fit_answers(given.shared, answers, layout, rate, output)
+        _fit_answers(given.shared, answers, layout, rate, output)
         return
     if dataset is None:
         raise click.UsageError("Missing argument 'DATASET' (or --answers FILE).")
@@ -107,7 +107,7 @@ def trade_off(found: Calibration) -> str:
     return "answered, held out:\n" + table(["--rate", "threshold", *counts], rows)
 
 
-def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, output: Path | None) -> None:
+def _fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, output: Path | None) -> None:
     """Fit the refusals of one model and layout on the answers of a file, and write the weights."""
     import json
     from collections import Counter

@@ -67,9 +67,9 @@ def command(
 
     names, base = given.measures(MEASURES), given.load({})
     trees = _trees(given, [*models, *more], by)
-    read = given.read(str(list_file(Path(dataset).expanduser(), given.split) if first is None else dataset))
+    read = given.read(str(_list_file(Path(dataset).expanduser(), given.split) if first is None else dataset))
     if first is not None:
-        read = with_candidates(read, load_run(first).results, base.rerank.depth)
+        read = _with_candidates(read, load_run(first).results, base.rerank.depth)
     with given.session(read) as session:
         pipelines = {name: _pipeline(session, tree, by) for name, tree in trees.items()}
         ordered = first is not None
@@ -102,13 +102,13 @@ def _short(model: str) -> str:
     return "/".join(parts[-2:])
 
 
-def list_file(place: Path, split: str) -> Path:
+def _list_file(place: Path, split: str) -> Path:
     """Return a folder's reranking file for the split, or ``place`` if there is none."""
     names = ["reranking.jsonl"] if split == "test" else [f"reranking_{split}.jsonl"]
     return next((place / name for name in names if (place / name).is_file()), place)
 
 
-def with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]], depth: int) -> Dataset:
+def _with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]], depth: int) -> Dataset:
     """Return the dataset with the first ``depth`` documents of a run's results as its lists."""
     lists = {query: [d for d, _ in ranked[:depth]] for query, ranked in results.items() if query in dataset.queries}
     return replace(dataset, candidates=lists)
@@ -125,7 +125,7 @@ def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Datas
 
     depth = settings.rerank.depth
     run = run_pipeline(session.retriever(without_reranker(settings)), dataset, name="search", progress=tick)
-    found = with_candidates(dataset, run.results, depth)
+    found = _with_candidates(dataset, run.results, depth)
     found.notes = [
         *dataset.notes,
         f"the dataset has no lists, so the first {depth} documents of a search are reranked",

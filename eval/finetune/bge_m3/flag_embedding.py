@@ -98,7 +98,7 @@ def arguments(
         "sentence_pooling_method": "cls",
         "normalize_embeddings": True,
         "temperature": options.loss_temperature,
-        "colbert_dim": colbert_dim(base),
+        "colbert_dim": _colbert_dim(base),
         "learning_rate": options.lr,
         "warmup_steps": options.warmup,  # a share; transformers 5 rejects --warmup_ratio
         "weight_decay": options.weight_decay,
@@ -187,7 +187,7 @@ def check_base(base: Path) -> None:
         )
 
 
-def colbert_dim(base: Path) -> int:
+def _colbert_dim(base: Path) -> int:
     """Return the dimension of the multi-vector head."""
     import torch
 

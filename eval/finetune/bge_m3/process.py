@@ -117,7 +117,7 @@ def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderErro
     reasons = [line.strip() for line in lines if _ERROR.match(line.strip())]
     reason = reasons[-1] if reasons else (lines[-1].strip() if lines else "its log is empty")
     if code == -9 or any(word in reason.lower() for word in _MEMORY):
-        gigabytes = sparse_bytes(options, base) / 1e9
+        gigabytes = _sparse_bytes(options, base) / 1e9
         return EncoderError(
             f"FlagEmbedding's training ran out of memory ({reason if code != -9 else 'it was killed'})",
             remedy=f"lower --batch, --group or --max-tokens: the sparse head alone takes "
@@ -127,7 +127,7 @@ def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderErro
     return EncoderError(f"FlagEmbedding's training {how}: {reason[:300]}", remedy=f"see the log in {log}")
 
 
-def sparse_bytes(options: M3Options, base: Path) -> int:
+def _sparse_bytes(options: M3Options, base: Path) -> int:
     """Return the bytes of one copy of the sparse head's weights for a batch of texts."""
     vocabulary = int(json.loads((base / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0))
     return options.batch * options.group * options.max_tokens * vocabulary * 4

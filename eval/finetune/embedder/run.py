@@ -44,13 +44,13 @@ def finetune_embedder(
     wanted.check(with_teacher=bool(given.teacher))
     folder = base_folder(base)
     check_specs(given.teacher, given.settings)
-    check_dimensions(wanted.matryoshka, folder)
+    _check_dimensions(wanted.matryoshka, folder)
     splits, rest = divided(given, wanted.seed)
     with opened("embedder", given, folder, splits, rest, wanted.as_dict(), EmbedderOptions().as_dict()) as run:
         return EmbedderWork(run, given, folder, splits, rest, wanted).done()
 
 
-def check_dimensions(wanted: tuple[int, ...], folder: Path) -> None:
+def _check_dimensions(wanted: tuple[int, ...], folder: Path) -> None:
     """Refuse more dimensions than the model has, before anything is scored.
 
     Raises:

@@ -117,7 +117,7 @@ def train(
     set_seed(options.seed)
     model = load_base(base, name, options)
     if options.lora:
-        add_lora(model, options.lora)
+        _add_lora(model, options.lora)
     arguments = arguments_of(model, rows, place.checkpoint_folder, options)
     evaluates = (InformationRetrievalEvaluator, ("cosine", cos_sim))
     return fit(
@@ -131,7 +131,7 @@ def train(
         max_tokens=options.max_tokens,
         patience=options.patience,
         notes=pool.notes,
-        finish=merge_lora if options.lora else lambda trained: trained,
+        finish=_merge_lora if options.lora else lambda trained: trained,
         progress=progress,
         begin=begin,
     )
@@ -216,7 +216,7 @@ def dev_evaluator(
     return found
 
 
-def add_lora(model: Any, rank: int) -> None:
+def _add_lora(model: Any, rank: int) -> None:
     """Add LoRA adapters to a SentenceTransformer, and freeze the other weights."""
     from peft import LoraConfig, TaskType
 
@@ -230,7 +230,7 @@ def add_lora(model: Any, rank: int) -> None:
     model.add_adapter(config)
 
 
-def merge_lora(model: Any) -> Any:
+def _merge_lora(model: Any) -> Any:
     """Merge the adapters into the weights, so that an ordinary checkpoint is saved."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

@@ -44,7 +44,7 @@ class Share:
         return cls(tree["weight"], {float(share): mean for share, mean in tree["curve"].items()}, tree.get("note", ""))
 
 
-def blended_each(
+def _blended_each(
     lists: Sequence[CandidateList],
     raw: Sequence[Sequence[float]],
     share: float,
@@ -75,8 +75,8 @@ def blended(
     measure: str,
     scale: float | None = None,
 ) -> float:
-    """Return the mean of ``blended_each``."""
-    return _mean(blended_each(lists, raw, share, measure, scale))
+    """Return the mean of ``_blended_each``."""
+    return _mean(_blended_each(lists, raw, share, measure, scale))
 
 
 def best_share(
@@ -93,7 +93,7 @@ def steady_share(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]],
     mean is within one standard error of the paired differences (the one-standard-error rule; Breiman et al.,
     Classification and Regression Trees, 1984), and not below that of the fused order.
     """
-    each = {share: blended_each(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
+    each = {share: _blended_each(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
     found = _best({share: _mean(values) for share, values in each.items()})
     trained = summed_share(lists)
 

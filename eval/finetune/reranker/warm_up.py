@@ -104,18 +104,18 @@ def taught_lists(
             rows[QUESTION].append(question)
             rows[TEXTS].append([texts[i] for i in order])
             rows[LABEL].append([scores[i] / TEMPERATURE for i in order])
-    save_rows(rows, path)
+    _save_rows(rows, path)
     return rows
 
 
-def save_rows(rows: Rows, path: Path) -> None:
+def _save_rows(rows: Rows, path: Path) -> None:
     """Write rows as JSON."""
     lines = (json.dumps(dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True))
     write_whole(path, "".join(line + "\n" for line in lines))
 
 
 def load_rows(path: Path) -> Rows:
-    """Read rows written by ``save_rows``."""
+    """Read rows written by ``_save_rows``."""
     with path.open(encoding="utf-8", newline="\n") as file:
         rows: list[dict[str, Any]] = [json.loads(line) for line in file]
     return {key: [row[key] for row in rows] for key in (QUESTION, TEXTS, LABEL)}

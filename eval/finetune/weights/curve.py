@@ -56,7 +56,7 @@ class Curve:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the curve as plain data for JSON."""
-        rows = [asdict(point) | {"worst": worst_change(self.points[0], point, self.weak)} for point in self.points]
+        rows = [asdict(point) | {"worst": _worst_change(self.points[0], point, self.weak)} for point in self.points]
         own = {"measure": MEASURES[0], "points": rows, "chosen": self.chosen}
         return own | {"reason": self.reason, "notes": self.notes}
 
@@ -78,7 +78,7 @@ class Curve:
         rows = []
         for point in self.points:
             mark = " <" if point.weight == self.chosen else ""
-            worst = worst_change(self.points[0], point, self.weak)
+            worst = _worst_change(self.points[0], point, self.weak)
             others = (f"{value:.4f}" for value in point.others.values())
             rows.append([f"{point.weight:g}{mark}", f"{point.dev:.4f}", *others, f"{worst:+.1%}"])
         return rows
@@ -89,7 +89,7 @@ class Curve:
         return [(("#" if gain >= 0 else "-") * round(_BAR * abs(gain) / most)).ljust(_BAR) for gain in gains]
 
 
-def worst_change(base: Point, point: Point, weak: Sequence[str] = ()) -> float:
+def _worst_change(base: Point, point: Point, weak: Sequence[str] = ()) -> float:
     """Return the lowest relative change among the datasets not in ``weak``: -0.03 is a loss of 3 %; 0.0 without any."""
     changes = [(point.others[name] - v) / v for name, v in base.others.items() if v and name not in weak]
     return min(changes, default=0.0)
@@ -115,7 +115,7 @@ def choose_weight(
     """
     base = points[0]
     gains = {point.weight: point.dev - base.dev for point in points}
-    losses = {point.weight: max(0.0, -worst_change(base, point, weak)) for point in points}
+    losses = {point.weight: max(0.0, -_worst_change(base, point, weak)) for point in points}
     best = max(gains.values())
     if best <= 0:
         return 0.0, f"weight 0: no weight is better than the base on dev ({MEASURES[0]} {base.dev:.4f})"

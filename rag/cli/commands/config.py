@@ -42,7 +42,7 @@ Examples:
 def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
     """Show the effective settings and where each comes from. Secrets are never shown."""
     if init:
-        path = write_example(shared.config or Path("rag.toml"))
+        path = _write_example(shared.config or Path("rag.toml"))
         data_json({"written": str(path)}) if shared.json else data(f"wrote {path}")
         return
     loaded = shared.look(check_trust=False)
@@ -117,7 +117,7 @@ def select(known: list[str], keys: tuple[str, ...]) -> list[str]:
     return [name for name in known if not keys or any(name == key or name.startswith(f"{key}.") for key in keys)]
 
 
-def write_example(path: Path) -> Path:
+def _write_example(path: Path) -> Path:
     """Write the commented example file.
 
     Raises:

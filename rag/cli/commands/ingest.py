@@ -136,7 +136,7 @@ def command(
             done_report, total = index.report, index.count
     except Interrupted as stop:
         if report is not None:
-            write_report(report, stop.report.files)
+            _write_report(report, stop.report.files)
         done = stop.report.count("added") + stop.report.count("updated")
         words(f"stopped: {counted(done, 'file', verb='are')} stored; the next run continues from there")
         raise
@@ -150,7 +150,7 @@ def command(
 def tell(shared: Shared, result: IngestReport, total: int | None, report: Path | None) -> None:
     """Write remarks to stderr, the result to stdout, and a line per file into ``report``."""
     if report is not None:
-        write_report(report, result.files)
+        _write_report(report, result.files)
     remarks: dict[str, list[str]] = {}
     for file in result.files:
         path = shown_path(file.path)
@@ -249,7 +249,7 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
     )
 
 
-def write_report(path: Path, files: list[FileReport]) -> None:
+def _write_report(path: Path, files: list[FileReport]) -> None:
     """Write a JSON line per file."""
     with _report_errors(path, "what was ingested is stored"), path.open("w", encoding="utf-8") as stream:
         stream.writelines(map(_line, files))

@@ -170,7 +170,7 @@ class ServedAnswers:
 
     def _engine(self, question: Question) -> RagQueryEngine:
         index = self.library.several(question.names)
-        checks: Any = [] if question.keep is None else [KeepOnly(question.keep)]
+        checks: Any = [] if question.keep is None else [_KeepOnly(question.keep)]
         engine = build_query_engine(
             index,
             llm=tuned(self.library.llm, question.model_options),
@@ -186,7 +186,7 @@ class ServedAnswers:
         return engine
 
 
-class KeepOnly:
+class _KeepOnly:
     """Leaves out the candidates that a filter's check refuses, where the engine cannot ask all of the filter."""
 
     def __init__(self, keep: Callable[[dict[str, Any], str], bool]) -> None:

@@ -98,11 +98,11 @@ def records(
     found: FoundPassages, service: Service, key: AccessKey, threshold: float, top_k: int
 ) -> list[dict[str, Any]]:
     """Return Dify's records with at least the threshold's score, best first."""
-    made = [record_of(passage, found, key) for passage in found.passages]
+    made = [_record_of(passage, found, key) for passage in found.passages]
     return [record for record in made if record["score"] >= threshold][:top_k]
 
 
-def record_of(passage: Passage, found: FoundPassages, key: AccessKey) -> dict[str, Any]:
+def _record_of(passage: Passage, found: FoundPassages, key: AccessKey) -> dict[str, Any]:
     """Return a record: the whole window, a score in [0, 1], a title, and metadata that is always an object."""
     best = passage.hits[0] if passage.hits else ""
     first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])

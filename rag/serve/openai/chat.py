@@ -82,7 +82,7 @@ def usage(prompt: int | None, completion: int | None) -> dict[str, int]:
     return {"prompt_tokens": known[0], "completion_tokens": known[1], "total_tokens": sum(known)}
 
 
-def counter_of(llm: Any) -> Callable[[str], int] | None:
+def _counter_of(llm: Any) -> Callable[[str], int] | None:
     """Return the model's token counter, or None if it has none."""
     count = getattr(getattr(llm, "inner", llm), "count_tokens", None)
     return count if callable(count) else None
@@ -172,7 +172,7 @@ async def _stream(
                         yield _line(head.chunk({"content": tail}))
                 yield _line(head.chunk({}, _finish(event.response), ragwright=details))
                 if chat.include_usage:
-                    yield _line(head.chunk(None, usage=usage_of_answer(service, event.response)[0]))
+                    yield _line(head.chunk(None, usage=_usage_of_answer(service, event.response)[0]))
                 finished = True
                 yield "data: [DONE]\n\n"
     except Exception as error:  # noqa: BLE001 - the stream has begun, so the error is one of its events
@@ -203,7 +203,7 @@ async def _whole(
         head.whole(
             message,
             _finish(response),
-            usage_of_answer(service, response)[0],
+            _usage_of_answer(service, response)[0],
             citations=citation_names(passages, _cited(details)),
             sources=[source_of(passage, chat.collections[0]) for passage in passages],
             ragwright=details,
@@ -219,7 +219,7 @@ def _details(
     notes = [str(note) for note in metadata.get("notes") or []] + chat.notes
     if chat.ignored:
         notes.append(f"these fields of the request have no effect here: {', '.join(chat.ignored)}")
-    if not usage_of_answer(service, response)[1]:
+    if not _usage_of_answer(service, response)[1]:
         notes.append(NO_USAGE)
     found: dict[str, Any] = {
         "status": metadata.get("status"),
@@ -258,7 +258,7 @@ def _finish(response: Any) -> str:
     return "length" if llm.get("finish_reason") == "length" else "stop"
 
 
-def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bool]:
+def _usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bool]:
     """Return the tokens of an answer, and whether they are known: as reported, else counted by the model's tokenizer.
 
     An answer without a model took none.
@@ -268,7 +268,7 @@ def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bo
     prompt, completion = llm.get("prompt_tokens"), llm.get("completion_tokens")
     if service.library.llm is None or metadata.get("status") in ("extractive", "not_found"):
         return usage(prompt, completion), True
-    if completion is None and (count := counter_of(service.library.llm)) is not None:
+    if completion is None and (count := _counter_of(service.library.llm)) is not None:
         completion = count(str(response.response or ""))
     return usage(prompt, completion), prompt is not None and completion is not None
 
@@ -283,7 +283,7 @@ async def _task(request: Request, service: Service, key: AccessKey, chat: ChatRe
     request.state.answer_status = "direct"
     if reply is None:
         return _plain(chat, head, "")
-    text, llm, count = str(reply.message.content or ""), usage_of(reply), counter_of(service.library.llm)
+    text, llm, count = str(reply.message.content or ""), usage_of(reply), _counter_of(service.library.llm)
     prompt, completion = llm.get("prompt_tokens"), llm.get("completion_tokens")
     if count is not None:
         prompt = sum(count(str(message.content or "")) for message in messages) if prompt is None else prompt

@@ -13,7 +13,7 @@ from rag.serve.wire import display_name, document_id, document_link, is_link
 CITATION_KEYS = ("number", "heading", "page", "place", "text", "matched", "start", "end", "sentence_id")
 
 
-def passage_name(passage: Passage) -> str:
+def _passage_name(passage: Passage) -> str:
     """Return the public name of a passage's document, after its collection if several were searched."""
     name = display_name(passage.source)
     collection, _ = parted(passage.sentences[0].doc_id)
@@ -27,7 +27,7 @@ def source_of(passage: Passage, collection: str) -> dict[str, Any]:
         collection: the collection that was searched; a passage of several carries its own.
     """
     collection, doc_id = parted(passage.sentences[0].doc_id, collection)
-    name = passage_name(passage)
+    name = _passage_name(passage)
     identity = f"{collection}/{document_id(doc_id)}#{passage.number}"
     metadata: dict[str, Any] = {
         "source": name if is_link(name) else identity,
@@ -51,10 +51,10 @@ def source_of(passage: Passage, collection: str) -> dict[str, Any]:
 def citation_names(passages: Sequence[Passage], cited: Sequence[int]) -> list[str]:
     """Return the names of the cited passages in the order of their numbers."""
     wanted = set(cited)
-    return [passage_name(passage) for passage in passages if passage.number in wanted]
+    return [_passage_name(passage) for passage in passages if passage.number in wanted]
 
 
-def public_citation(citation: Any, collection: str) -> dict[str, Any]:
+def _public_citation(citation: Any, collection: str) -> dict[str, Any]:
     """Return a citation without paths, with its collection and the address of its page on this server.
 
     Args:
@@ -80,7 +80,7 @@ def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], c
     titles = {passage.number: str(passage.sentences[0].metadata.get("title") or "") for passage in passages}
     found = []
     for citation in metadata.get("citations") or []:
-        row = public_citation(citation, collection)
+        row = _public_citation(citation, collection)
         title = titles.get(row.get("number", 0))
         found.append(row | {"title": title} if title else row)
     return found
@@ -115,7 +115,7 @@ def url_citations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]
     """Return OpenAI's url_citation of the marks whose source is a URL."""
     found = []
     for passage in passages:
-        name = passage_name(passage)
+        name = _passage_name(passage)
         if not is_link(name):
             continue
         mark = f"[{passage.number}]"
@@ -152,7 +152,7 @@ def sources_text(passages: Sequence[Passage], cited: Sequence[int], language: st
     for passage in passages:
         if passage.number in wanted:
             page = f", p. {passage.page}" if passage.page is not None else ""
-            rows.append(f"[{passage.number}] {one_line(passage_name(passage))}{page}")
+            rows.append(f"[{passage.number}] {one_line(_passage_name(passage))}{page}")
     if not rows:
         return ""
     return ("\n\n来源：\n" if language == "zh" else "\n\nSources:\n") + "\n".join(rows)

@@ -16,7 +16,7 @@ from rag.serve.pools.batches import batches
 QUESTIONS = 4  # per call of the model
 
 
-class ScoresMany(Protocol):
+class _ScoresMany(Protocol):
     """A reranker that scores several questions at once."""
 
     def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]: ...
@@ -81,7 +81,7 @@ class BatchedReranker(Reranker):
     def _score(self, items: Sequence[_Item]) -> None:
         self._calls += 1
         try:
-            model = cast(ScoresMany, self._inner)
+            model = cast(_ScoresMany, self._inner)
             found = model.score_many([(query, texts) for query, texts, _ in items])
         except BaseException as error:  # noqa: BLE001 - a bad question must not fail the others
             if len(items) == 1:

@@ -60,7 +60,7 @@ class Turns:
                 self._free.notify_all()
 
 
-class Sliced:
+class _Sliced:
     """Encode in slices of about ``SLICE_SECONDS``, each in its own turn."""
 
     def __init__(self, turns: Turns) -> None:
@@ -100,7 +100,7 @@ class _DenseInTurns:
     """A dense model whose passes take turns."""
 
     def __init__(self, inner: Any, turns: Turns) -> None:
-        self._inner, self._turns, self._sliced = inner, turns, Sliced(turns)
+        self._inner, self._turns, self._sliced = inner, turns, _Sliced(turns)
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         if query:
@@ -119,7 +119,7 @@ class _InTurns(Around):
 
     def __init__(self, inner: Encoder, turns: Turns) -> None:
         super().__init__(inner)
-        self._turns, self._sliced = turns, Sliced(turns)
+        self._turns, self._sliced = turns, _Sliced(turns)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         return self._sliced(texts, self.inner.encode_documents)

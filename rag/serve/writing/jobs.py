@@ -76,7 +76,7 @@ class WriteJob:
         return found | {"report": self.report} if paths else found
 
 
-class Cancelled(BaseException):
+class _Cancelled(BaseException):
     """Raised from a progress call, so that the run ends after the current document."""
 
 
@@ -178,7 +178,7 @@ class Jobs:
         try:
             self._run(job)
             job.state = "cancelled" if job.stop.is_set() else "done"
-        except (Cancelled, KeyboardInterrupt):
+        except (_Cancelled, KeyboardInterrupt):
             job.state = "cancelled"
         except RagWrightError as error:
             stopped = job.kind == "optimize" and job.stop.is_set()
@@ -215,7 +215,7 @@ class Jobs:
                 job.done, job.total = progress.files_done, progress.files_total
                 job.sentences = max(progress.encoded, progress.sentences_done)  # moves within a chunk too
                 if job.stop.is_set():
-                    raise Cancelled
+                    raise _Cancelled
 
             report = index.add(list(job.files), prune=job.prune, progress=watch, optimize=False)
             job.sentences = report.sentences_added

@@ -23,7 +23,7 @@ Examples:
 """
 
 
-class FinetuneGroup(LazyGroup):
+class _FinetuneGroup(LazyGroup):
     """The group ``rag-eval finetune``."""
 
     table = COMMANDS
@@ -31,7 +31,7 @@ class FinetuneGroup(LazyGroup):
 
 
 @click.command(
-    cls=FinetuneGroup, name="finetune", epilog=EPILOG, short_help="Tune embedders and rerankers, and prove the gain."
+    cls=_FinetuneGroup, name="finetune", epilog=EPILOG, short_help="Tune embedders and rerankers, and prove the gain."
 )
 def command() -> None:
     """Tune a model on your own data, and see what it gains there and costs elsewhere.

@@ -69,7 +69,7 @@ def shown(kind: type) -> dict[str, Field[Any]]:
     return {one.name: one for one in fields(kind) if KEY in one.metadata}
 
 
-def click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
+def _click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
     """Return the option of a field; ``hint`` is its type."""
     own: Option = field.metadata[KEY]
     default = field.default if own.shown is None else own.shown
@@ -150,7 +150,7 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
             wrapper = _recipe_option(recipes)(wrapper)
         hints = {**get_type_hints(kind, localns=NAMES), **get_type_hints(Request, localns=NAMES)}
         for one in reversed([*request_fields.values(), *own.values()]):
-            wrapper = click_option(one, hints[one.name])(wrapper)
+            wrapper = _click_option(one, hints[one.name])(wrapper)
         return wrapper  # type: ignore[return-value]
 
     return decorate

@@ -37,7 +37,7 @@ def command(shared: Shared, write: bool, host: str | None) -> None:
     goes to the server.
     """
     if host is not None:
-        data(json.dumps(config_entry(host, shared), indent=2, ensure_ascii=False))
+        data(json.dumps(_config_entry(host, shared), indent=2, ensure_ascii=False))
         return
     try:
         from rag.serve.stdio import serve_stdio
@@ -48,7 +48,7 @@ def command(shared: Shared, write: bool, host: str | None) -> None:
     serve_stdio(shared.settings, write=write)
 
 
-def config_entry(host: str, shared: Shared) -> dict[str, Any]:
+def _config_entry(host: str, shared: Shared) -> dict[str, Any]:
     """Return the entry of a host's configuration, with absolute paths: hosts do not have the user's environment."""
     program = shutil.which("rag")
     if program is None:

@@ -47,12 +47,12 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
     if (everything and documents) or not (everything or documents or now):
         raise click.UsageError("Name documents, or use --all.")
     if everything:
-        remove_collection(shared, yes)
+        _remove_collection(shared, yes)
         return
     server = None if now else writing_server(shared)
     if server is not None:
         with server:
-            delete_through(server, shared, documents)
+            _delete_through(server, shared, documents)
         return
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
         sources = {info.doc_id: info.source for info in index.documents()}
@@ -77,7 +77,7 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
     sys.exit(1 if missing else 0)
 
 
-def delete_through(server: Client, shared: Shared, documents: tuple[str, ...]) -> None:
+def _delete_through(server: Client, shared: Shared, documents: tuple[str, ...]) -> None:
     """Let the running server remove the documents, in one job."""
     from rag.cli.writing import finished
 
@@ -179,7 +179,7 @@ def _lies_in(places: set[str], path: str) -> bool:
     return path in places or any(parent in places for parent in map(str, Path(path).parents))
 
 
-def remove_collection(shared: Shared, yes: bool) -> None:
+def _remove_collection(shared: Shared, yes: bool) -> None:
     """Remove a collection with all its generations, even if it is damaged."""
     from indexes.manifest.dropping import count_of, drop_collection
     from indexes.store.client import open_engine

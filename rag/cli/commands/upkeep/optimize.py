@@ -39,7 +39,7 @@ def command(shared: Shared, force: bool) -> None:
     if server is not None:
         with server, progress_bar("collection") as show:
             found = (finished(server, server.optimize(shared.collection, force=force), show).get("report")) or {}
-        show_graph(shared, bool(found.get("changed")), Graph.of_record(found))
+        _show_graph(shared, bool(found.get("changed")), Graph.of_record(found))
         return
     from indexes import open_index
 
@@ -48,10 +48,10 @@ def command(shared: Shared, force: bool) -> None:
         Waiting(f"building the graph of {counted(index.count, 'sentence')}"),
     ):
         built = index.optimize(force=force)
-    show_graph(shared, *built)
+    _show_graph(shared, *built)
 
 
-def show_graph(shared: Shared, changed: bool, graph: Graph | None) -> None:
+def _show_graph(shared: Shared, changed: bool, graph: Graph | None) -> None:
     """Show what was built and measured."""
     settings = shared.settings
     if shared.json:
