@@ -69,6 +69,13 @@ def search_parts(
 ) -> tuple[Any, HypothesisWriter | None, QuestionWriter | None]:
     """Build the reranker, HyDE's writer and the writer of further questions; each is None if not configured.
 
+    >>> settings = Settings.model_validate({"rerank": {"provider": "none"}})
+    >>> search_parts(settings, None, None)  # no reranker, no HyDE, no further questions
+    (None, None, None)
+    >>> mine = object()  # any LlamaIndex node postprocessor
+    >>> search_parts(settings, None, mine)[0] is mine
+    True
+
     Args:
         llm: a language model or a function that loads it; None: that of ``settings.llm``, if one is needed.
         rerank: a node postprocessor, False for none, None or True for ``settings.rerank``.

@@ -39,6 +39,9 @@ class ServerError(RagWrightError):
 class Client:
     """A client of a running server.
 
+    >>> Client("http://127.0.0.1:8321/").url  # nothing is sent before the first call
+    'http://127.0.0.1:8321'
+
     Args:
         url: address that ``rag serve`` printed.
         key: key made by ``rag key new``; None for a server without keys.

@@ -88,7 +88,16 @@ def _traced(manager: CallbackManager | None) -> AbstractContextManager[Any]:
 
 @contextmanager
 def query_step(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
-    """Report a query to the callback manager; call the yielded function with the response."""
+    """Report a query to the callback manager; call the yielded function with the response.
+
+    >>> from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+    >>> debug = LlamaDebugHandler(print_trace_on_end=False)
+    >>> with query_step(CallbackManager([debug]), "When does it open?") as ended:
+    ...     answer = ended("At six.")
+    >>> [(event.event_type.value, event.payload) for event in debug.get_events()]
+    [('query', {<EventPayload.QUERY_STR: 'query_str'>: 'When does it open?'}), ('query', {<EventPayload.RESPONSE:
+     'response'>: 'At six.'})]
+    """
     with _event(manager, "QUERY", {"QUERY_STR": question}) as end:
 
         def ended(response: T) -> T:
@@ -100,7 +109,16 @@ def query_step(manager: CallbackManager | None, question: str) -> Iterator[Calla
 
 @contextmanager
 def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
-    """Report a query in full, if it was not LlamaIndex's ``query`` that was called."""
+    """Report a query in full, if it was not LlamaIndex's ``query`` that was called.
+
+    >>> from llama_index.core.base.response.schema import Response
+    >>> from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+    >>> debug = LlamaDebugHandler(print_trace_on_end=False)
+    >>> with query(CallbackManager([debug]), "When does it open?") as ended:
+    ...     answer = ended(Response("At six."))
+    >>> answer.response, [event.event_type.value for event in debug.get_events()]
+    ('At six.', ['query', 'query'])
+    """
     must_be(str, "the question", question, "pass a text")
     if not is_heard(manager):
         yield lambda response: response
@@ -119,7 +137,15 @@ def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[
 
 @contextmanager
 def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -> Iterator[Callable[[T], T]]:
-    """Report that an answer is written and checked; ``silent`` if one of LlamaIndex's synthesizers reports it."""
+    """Report that an answer is written and checked; ``silent`` if one of LlamaIndex's synthesizers reports it.
+
+    >>> from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+    >>> debug = LlamaDebugHandler(print_trace_on_end=False)
+    >>> with synthesis(CallbackManager([debug]), "When does it open?", silent=True) as ended:
+    ...     answer = ended("At six.")
+    >>> answer, debug.get_events()
+    ('At six.', [])
+    """
     if silent or not is_heard(manager):
         yield lambda response: response
         return
@@ -140,7 +166,16 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
 def retrieval(
     manager: CallbackManager | None, question_words: _QuestionWords, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
-    """Report a retrieval; ``silent`` if LlamaIndex's ``retrieve`` was called, which reports it."""
+    """Report a retrieval; ``silent`` if LlamaIndex's ``retrieve`` was called, which reports it.
+
+    >>> from types import SimpleNamespace
+    >>> from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+    >>> debug = LlamaDebugHandler(print_trace_on_end=False)
+    >>> with retrieval(CallbackManager([debug]), SimpleNamespace(query_str="When?"), silent=False) as ended:
+    ...     ended(lambda: [])
+    >>> [(event.event_type.value, event.payload) for event in debug.get_events()]
+    [('retrieve', {<EventPayload.QUERY_STR: 'query_str'>: 'When?'}), ('retrieve', {<EventPayload.NODES: 'nodes'>: []})]
+    """
     if silent or not is_heard(manager):
         yield lambda make: None
         return
@@ -160,7 +195,14 @@ def retrieval(
 
 
 def embedded(manager: CallbackManager | None, encoder: Encoder, texts: Sequence[str], *, query: bool) -> Encoded:
-    """Encode texts and report it; a LlamaIndex embedding model reports it itself."""
+    """Encode texts and report it; a LlamaIndex embedding model reports it itself.
+
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(encode_queries=lambda texts: Encoded(np.eye(len(texts), 3, dtype=np.float32)))
+    >>> embedded(None, encoder, ["When does it open?"], query=True).dense.shape  # nobody listens: nothing is reported
+    (1, 3)
+    """
     encode = encoder.encode_queries if query else encoder.encode_documents
     if not is_heard(manager):
         return encode(texts)
@@ -185,6 +227,13 @@ def reranking(
     manager: CallbackManager | None, question: str, model: str, top_n: int, make: Callable[[], list[NodeWithScore]]
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report that nodes are reranked.
+
+    >>> from llama_index.core.callbacks import CallbackManager, EventPayload, LlamaDebugHandler
+    >>> debug = LlamaDebugHandler(print_trace_on_end=False)
+    >>> with reranking(CallbackManager([debug]), "When?", "bge-reranker", 5, lambda: []) as ended:
+    ...     ended(lambda: [])
+    >>> debug.get_events()[0].payload[EventPayload.MODEL_NAME]
+    'bge-reranker'
 
     Args:
         make: returns the nodes before; call the yielded function with a function that returns those after.
@@ -219,6 +268,15 @@ async def spanned(
     """Pass a stream on inside its own span, which lasts until the stream ends or is closed.
 
     The span is active only while the stream works, not while its reader does.
+
+    >>> import asyncio
+    >>> async def pieces():
+    ...     yield "at "
+    ...     yield "six"
+    >>> async def read():
+    ...     return [piece async for piece in spanned(pieces(), object(), "tokens", "When?", lambda: None, parent=None)]
+    >>> asyncio.run(read())
+    ['at ', 'six']
     """
     span = f"{type(instance).__name__}.{name}-{uuid.uuid4()}"
     bound = inspect.signature(lambda question: None).bind(question)

@@ -86,7 +86,11 @@ class RetrievalSettings(SectionModel):
 
 
 class HydeSettings(SectionModel):
-    """HyDE: search with hypothetical documents that the language model writes (arXiv 2212.10496)."""
+    """HyDE: search with hypothetical documents that the language model writes (arXiv 2212.10496).
+
+    >>> HydeSettings().mode, HydeSettings(mode="auto").documents
+    ('off', 1)
+    """
 
     mode: Literal["off", "on", "auto"] = Field(
         "off", description="off, on or auto; auto: only if the first retrieval looks weak"
@@ -100,7 +104,11 @@ class HydeSettings(SectionModel):
 
 
 class RerankSettings(SectionModel):
-    """The reranker, which puts the fused candidates into a new order."""
+    """The reranker, which puts the fused candidates into a new order.
+
+    >>> RerankSettings().model, RerankSettings().depth
+    ('BAAI/bge-reranker-v2-m3', 50)
+    """
 
     provider: Literal["none", "cross_encoder", "llm", "api"] = Field(
         "cross_encoder",
@@ -150,7 +158,11 @@ class RerankSettings(SectionModel):
 
 
 class LLMSettings(SectionModel):
-    """The model that writes the answer."""
+    """The model that writes the answer.
+
+    >>> LLMSettings().model, LLMSettings(provider="none").provider
+    ('qwen3:8b', 'none')
+    """
 
     provider: Literal["ollama", "openai", "llama_cpp", "none"] = Field(
         "ollama",
@@ -185,7 +197,11 @@ class LLMSettings(SectionModel):
 
 
 class AnswerSettings(SectionModel):
-    """From passages to the cited answer."""
+    """From passages to the cited answer.
+
+    >>> AnswerSettings(routing=True).routing, AnswerSettings().routing
+    ('general', 'off')
+    """
 
     language: Literal["auto", "en", "zh"] = Field("auto", description="prompt language; auto follows the question")
     response_mode: Literal[
@@ -257,7 +273,11 @@ class AnswerSettings(SectionModel):
 
 
 class ServeSettings(SectionModel):
-    """``rag serve``: where it listens, who has access, what it shows. Keys are not stored here: see ``rag key``."""
+    """``rag serve``: where it listens, who has access, what it shows. Keys are not stored here: see ``rag key``.
+
+    >>> ServeSettings().host, ServeSettings().port, ServeSettings().unsupported
+    ('127.0.0.1', 8321, 'drop')
+    """
 
     host: str = Field("127.0.0.1", description="address to listen on; any address but this machine's requires a key")
     port: int = Field(8321, ge=0, le=65535, description="port to listen on")

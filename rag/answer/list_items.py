@@ -56,6 +56,12 @@ def one_record(item: Sequence[SentenceRecord]) -> SentenceRecord:
 def with_whole_items(passages: Sequence[Passage], windows: Windows) -> list[Passage]:
     """Complete the list items that passages begin or end within.
 
+    >>> texts = ["1. Open the valve.", "Wait a minute.", "2. Close it."]
+    >>> records = [SentenceRecord("a.md", i, text, after=" ") for i, text in enumerate(texts)]
+    >>> around = lambda edges, reach: {edge.id: records for edge in edges}
+    >>> with_whole_items([Passage(1, records[:1], [], 0.9)], around)[0].text
+    '1. Open the valve. Wait a minute.'
+
     Args:
         windows: returns the sentences around records, by id, as the collection's ``windows`` does.
     """

@@ -14,7 +14,14 @@ from rag.planning.sizes import RUNTIME, LLMShape, llm_shape, reader_shape, shape
 
 
 def check_card(probe: Probe, look: Callable[[], Sequence[Card]] = cards) -> list[Check]:
-    """Add up what the configured models take on this machine's first card, and ask Ollama where its models are."""
+    """Add up what the configured models take on this machine's first card, and ask Ollama where its models are.
+
+    >>> from rag.settings import Settings
+    >>> settings = Settings.model_validate({"llm": {"provider": "openai", "model": "Qwen/Qwen3-8B"}})
+    >>> [check.found for check in check_card(Probe(settings, {}), lambda: [Card("RTX 3060", 12 << 30, 1 << 30)])]
+    ['RTX 3060 has 12.9 GB; the configured models take 14.6 GB (BAAI/bge-m3 1.2 GB, BAAI/bge-reranker-v2-m3 1.2 GB, rag
+     itself 0.5 GB, vLLM, 90% of the card 11.6 GB)']
+    """
     found = look()
     return [*_placement(probe), *([_budget(probe, found[0])] if found else [])]
 

@@ -44,7 +44,11 @@ class Check(Plain):
 
 @dataclass(frozen=True)
 class Probe:
-    """The settings, environment variables and time-out (seconds) that every check uses."""
+    """The settings, environment variables and time-out (seconds) that every check uses.
+
+    >>> Probe(Settings(), {}).timeout  # seconds
+    2.0
+    """
 
     settings: Settings
     environ: Mapping[str, str]
@@ -52,7 +56,13 @@ class Probe:
 
 
 def unreachable(name: str, base_url: str, answer: HttpAnswer, environ: Mapping[str, str], remedy: str) -> Check:
-    """Return the finding for a server that did not answer, with the reason."""
+    """Return the finding for a server that did not answer, with the reason.
+
+    >>> no = HttpAnswer(problem="refused", detail="connection refused")
+    >>> unreachable("llm server", "http://127.0.0.1:11434", no, {}, "ollama serve")
+    Check(name='llm server', status='fail', found='http://127.0.0.1:11434 cannot be reached: connection refused',
+     remedy='ollama serve')
+    """
     found = f"{base_url} cannot be reached: {answer.detail}"
     proxy = None if answer.problem == "bad address" or is_loopback(base_url) else proxy_in_the_way(base_url, environ)
     if proxy:

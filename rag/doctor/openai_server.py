@@ -21,6 +21,11 @@ def check_openai(
 ) -> list[Check]:
     """Check one server.
 
+    >>> from rag.settings import Settings
+    >>> probe = Probe(Settings(), {})
+    >>> check_openai(probe, "llm", base_url=None, model="qwen3", api_key_env="RAG_API_KEY")[0].found
+    'llm.base_url is not set'
+
     Args:
         role: the settings section, "llm", "encoder" or "rerank".
         base_url: address with its /v1, which is optional for a rerank server.

@@ -66,7 +66,11 @@ def examine(
 
 
 def local_checks(probe: Probe) -> dict[str, Job]:
-    """Return the checks of this machine."""
+    """Return the checks of this machine.
+
+    >>> list(local_checks(Probe(Settings(), {})))
+    ['python', 'versions', 'variables', 'extras', 'llm model', 'bfloat16', 'gpu', 'memory', 'model mirror', 'store']
+    """
     half = machine.has_bfloat16()
     jobs: dict[str, Job] = {
         "python": machine.check_python,
@@ -87,7 +91,11 @@ def _on_a_server(probe: Probe) -> bool:
 
 
 def remote_checks(probe: Probe) -> dict[str, Job]:
-    """Return the checks of servers and hubs that the configured providers need."""
+    """Return the checks of servers and hubs that the configured providers need.
+
+    >>> list(remote_checks(Probe(Settings(), {})))
+    ['encoder model', 'rerank model', 'card', 'llm server']
+    """
     settings = probe.settings
     jobs: dict[str, Job] = {"store": lambda: store.check_store(probe)} if _on_a_server(probe) else {}
     for need in models.needs(probe):

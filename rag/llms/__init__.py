@@ -67,6 +67,9 @@ def build_llm(settings: LLMSettings) -> LLM | None:
 def llm_when_asked(settings: LLMSettings) -> LLM | Callable[[], LLM] | None:
     """Return what ``build_llm`` returns, but for a model in this process a function that loads it once.
 
+    >>> llm_when_asked(LLMSettings(provider="none")) is None
+    True
+
     Raises:
         LLMModelNotFoundError, MissingExtraError: as ``build_llm``, at once and not when the model is loaded.
     """

@@ -124,6 +124,12 @@ def check_llama_cpp(settings: LLMSettings) -> Path:
 def model_path(model: str) -> Path:
     """Return the GGUF file of ``model``: the name of a fetched one, "auto" (the best fetched one), or a path.
 
+    >>> model_path("no-such.gguf")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.LLMModelNotFoundError: there is no model file 'no-such.gguf'; set llm.model to a GGUF file or to a
+     name that 'rag model list' shows, or llm.provider to 'ollama' for a model name
+
     Raises:
         LLMModelNotFoundError: there is none; the message says how to fetch it.
     """

@@ -39,7 +39,14 @@ DATA, DONE = "data:", "[DONE]"
 
 
 class ResponseError(Exception):
-    """The server's error instead of an answer; ``status_code`` is 0 within a stream, ``body`` has its ``message``."""
+    """The server's error instead of an answer; ``status_code`` is 0 within a stream, ``body`` has its ``message``.
+
+    >>> error = ResponseError(503, {"message": "loading the model"})
+    >>> error.status_code, str(error)
+    (503, 'loading the model')
+    >>> str(ResponseError(500, {}))
+    'status 500'
+    """
 
     def __init__(self, status_code: int, said: Any) -> None:
         self.status_code = status_code

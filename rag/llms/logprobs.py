@@ -74,5 +74,10 @@ def _token(item: Any) -> TokenLogprob:
 
 
 def field_of(holder: Any, key: str) -> Any:
-    """Return a field of an object or a dict; None if it has no such field."""
+    """Return a field of an object or a dict; None if it has no such field.
+
+    >>> from types import SimpleNamespace
+    >>> field_of({"token": "six"}, "token"), field_of(SimpleNamespace(token="six"), "token"), field_of({}, "token")
+    ('six', 'six', None)
+    """
     return holder.get(key) if isinstance(holder, dict) else getattr(holder, key, None)

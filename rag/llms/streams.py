@@ -35,7 +35,20 @@ def whole(stream: Iterator[ChatResponse], finished: Finished, model: str) -> Cha
 
 
 async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, model: str) -> ChatResponseAsyncGen:
-    """Do what ``whole`` does for an asynchronous stream."""
+    """Do what ``whole`` does for an asynchronous stream.
+
+    >>> import asyncio
+    >>> from llama_index.core.base.llms.types import ChatMessage
+    >>> async def pieces():
+    ...     yield ChatResponse(message=ChatMessage(content="at si"), raw={"done": False})
+    >>> async def read():
+    ...     return [piece async for piece in whole_async(pieces(), lambda raw: raw["done"], "qwen3")]
+    >>> asyncio.run(read())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.LLMError: the answer of the language model 'qwen3' broke off before its end; ask again, and see the
+     server's log if it happens again
+    """
     seen = False
     async for response in stream:
         seen = seen or finished(response.raw)

@@ -67,7 +67,14 @@ _THINKERS = re.compile(
 
 
 def thinking_switch(settings: LLMSettings) -> dict[str, Any]:
-    """Return what of a request's body keeps such a model from thinking; {} where nothing need be said."""
+    """Return what of a request's body keeps such a model from thinking; {} where nothing need be said.
+
+    >>> from rag.settings import LLMSettings
+    >>> thinking_switch(LLMSettings(model="qwen3:8b"))
+    {'chat_template_kwargs': {'enable_thinking': False, 'thinking': False}}
+    >>> thinking_switch(LLMSettings(model="llama3.1:8b"))
+    {}
+    """
     if settings.thinking or not HYBRID_THINKERS.search(settings.model):
         return {}
     return {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
@@ -287,7 +294,17 @@ def spoken_stream(stream: Iterator[Any], model: str) -> Iterator[Any]:
 
 
 async def spoken_stream_async(stream: AsyncIterator[Any], model: str) -> AsyncIterator[Any]:
-    """Do what ``spoken_stream`` does for an asynchronous stream."""
+    """Do what ``spoken_stream`` does for an asynchronous stream.
+
+    >>> import asyncio
+    >>> async def pieces():
+    ...     for delta in ("<think>Hm.</think>", "3 ", "dollars."):
+    ...         yield CompletionResponse(text="", delta=delta)
+    >>> async def read():
+    ...     return [response.delta async for response in spoken_stream_async(pieces(), "qwen3")]
+    >>> asyncio.run(read())
+    ['', '3 ', 'dollars.']
+    """
     deltas = _Deltas(model)
     async for response in stream:
         yield deltas.next(response)

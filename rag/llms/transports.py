@@ -17,7 +17,11 @@ from indexes.http import async_stream_limits, client_options, in_time, stream_li
 
 
 def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """Return the arguments of an ``httpx.Client`` with these bounds."""
+    """Return the arguments of an ``httpx.Client`` with these bounds.
+
+    >>> stream_options("http://127.0.0.1:8000/v1", timeout=60)["timeout"]
+    Timeout(connect=10.0, read=60, write=60, pool=60)
+    """
     transport = _Transport(http.TOTAL * timeout, proxy=_proxy(base_url))
     return {**client_options(base_url, timeout), **stream_limits(timeout), "transport": transport}
 
@@ -27,6 +31,9 @@ def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
 
     No connection outlives its request: a pooled one belongs to the event loop that opened it, so the next
     ``asyncio.run`` would find it closed.
+
+    >>> async_stream_options("http://127.0.0.1:8000/v1", timeout=60)["timeout"]
+    Timeout(connect=10.0, read=60, write=60, pool=60)
     """
     limits = httpx.Limits(max_keepalive_connections=0)
     transport = _AsyncTransport(http.TOTAL * timeout, proxy=_proxy(base_url), limits=limits)

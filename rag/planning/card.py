@@ -20,6 +20,9 @@ VLLM_SHARE = 0.9  # --gpu-memory-utilization
 class Part(Plain):
     """One thing that takes memory.
 
+    >>> Part("encoder", "card", 1.1e9, "567 million weights in 2 bytes").as_dict()
+    {'name': 'encoder', 'where': 'card', 'bytes': 1100000000.0, 'how': '567 million weights in 2 bytes'}
+
     Args:
         where: "card" or "memory" (the computer's).
         bytes: what it takes.

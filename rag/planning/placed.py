@@ -17,7 +17,11 @@ QUERY = ["--query-gpu=name,memory.total,memory.used", "--format=csv,noheader,nou
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A graphics card; ``total`` and ``used`` memory in bytes."""
+    """A graphics card; ``total`` and ``used`` memory in bytes.
+
+    >>> Card("NVIDIA GeForce RTX 3060", total=12_288 << 20, used=512 << 20).gb
+    12
+    """
 
     name: str
     total: int

@@ -31,6 +31,10 @@ CARDS = {  # 10^12 operations per second in 2 bytes, from the makers' data sheet
 class Format(Plain):
     """A number format of the dense vectors, with bytes of one copy of the whole collection.
 
+    >>> int8 = plan(1e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024)).formats[-1]
+    >>> int8.name, round(int8.memory / 1e9, 1), int8.nodes
+    ('int8', 1.6, 2)
+
     Args:
         name: "float32", "float16" or "int8".
         dense: bytes of the vectors.
@@ -49,7 +53,12 @@ class Format(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Hours(Plain):
-    """Hours and cost of encoding everything once with one kind of card."""
+    """Hours and cost of encoding everything once with one kind of card.
+
+    >>> hours = plan(1e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024), card_price=2.0).hours
+    >>> [(one.card, round(one.hours, 2), round(one.cost, 2)) for one in hours[:2]]
+    [('T4', 0.42, 0.83), ('L4', 0.22, 0.45)]
+    """
 
     card: str
     hours: float
@@ -58,7 +67,12 @@ class Hours(Plain):
 
 @dataclass(slots=True)
 class ScalePlan(Plain):
-    """What a collection needs; made by ``plan``."""
+    """What a collection needs; made by ``plan``.
+
+    >>> needs = plan(100e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024), replicas=2)
+    >>> needs.nodes, needs.shards
+    (8, 8)
+    """
 
     sentences: int
     encoder: str

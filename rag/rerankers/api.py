@@ -29,6 +29,13 @@ LONGEST_PAUSE = 10.0  # seconds; a server that asks for a longer pause is report
 class ApiReranker(Reranker):
     """A reranker behind HTTP; build one with ``connect_reranker``.
 
+    >>> class Server:  # in the place of a JsonServer
+    ...     def post(self, url, body):
+    ...         return {"results": [{"index": 0, "relevance_score": 0.25}, {"index": 1, "relevance_score": 0.75}]}
+    >>> reranker = ApiReranker(Server(), url="http://127.0.0.1:8000/v1/rerank", model="bge-reranker")
+    >>> reranker.score("When does the harbour open?", ["Fees are due in May.", "It opens at 6."]).probability.tolist()
+    [0.25, 0.75]
+
     Args:
         url: full address of the endpoint.
         templated: whether to wrap questions and documents in Qwen3-Reranker's template, for servers that do not.

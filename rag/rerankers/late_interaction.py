@@ -19,6 +19,13 @@ class LateInteraction(Reranker):
     """Rerank with a loaded ``BgeM3``, which an index may share: one model in memory, one more pass per text.
 
     The raw score is a mean cosine in [-1, 1]; the probability is the same, with negative values set to 0.
+
+    >>> from types import SimpleNamespace
+    >>> rows = {"opens": [[1, 0]], "opens late": [[1, 0], [0, 1]], "fees": [[0, 1]]}  # a vector for each token
+    >>> read = lambda texts, query: ([np.array(rows[text], np.float32) for text in texts], ())
+    >>> reranker = LateInteraction(SimpleNamespace(model="bge-m3", token_vectors=read))  # in the place of a BgeM3
+    >>> reranker.score("opens", ["opens late", "fees"]).raw.tolist()
+    [1.0, 0.0]
     """
 
     _encoder: BgeM3 = PrivateAttr()

@@ -46,6 +46,13 @@ LIGHTWEIGHT_CUTOFF, LIGHTWEIGHT_COMPRESS, LIGHTWEIGHT_RATIO = 28, (24, 40), 2
 class LLMReranker(Reranker):
     """One of FlagEmbedding's decoder-only rerankers; load it with ``load_llm_reranker``.
 
+    >>> from types import SimpleNamespace
+    >>> scorer = SimpleNamespace(compute_score=lambda pairs, **_: [2.0, -2.0])  # in the place of FlagEmbedding's class
+    >>> reranker = LLMReranker(scorer, "", model="gemma", kind="decoder", max_tokens=512, batch_size=8)
+    >>> scores = reranker.score("When does the harbour open?", ["It opens at 6.", "Fees are due in May."])
+    >>> scores.raw.tolist(), (scores.probability > 0.5).tolist()
+    ([2.0, -2.0], [True, False])
+
     Args:
         kind: which FlagEmbedding class scores.
         max_tokens: maximum tokens of the question, and of a passage.

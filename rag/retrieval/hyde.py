@@ -38,6 +38,15 @@ async def widen(
     """Return the dense vector of the question and its hypothetical documents, float32 (dim,).
 
     If the LLM fails or is missing, the question's vector is returned unchanged, and a note is written.
+
+    >>> from rag.ways import BLOCKING, run_now
+    >>> async def write(question, how_many, way):
+    ...     return ["It opens at 6."]
+    >>> trace, options = Trace("When does it open?"), {"settings": HydeSettings(), "way": BLOCKING}
+    >>> dense, encode = np.array([1, 0], np.float32), lambda texts: np.array([[0, 1]], np.float32)
+    >>> vector = run_now(widen(trace.question, dense, encode=encode, write=write, trace=trace, **options))
+    >>> vector.astype(float).round(2).tolist(), trace.hypothetical
+    ([0.71, 0.71], ['It opens at 6.'])
     """
     if write is None:
         trace.note(
@@ -77,6 +86,13 @@ def asked_vector(
     """Return the dense vector that a LlamaIndex query transform sets: its embedding, or that of its texts (HyDE).
 
     None if the bundle sets neither.
+
+    >>> from rag.retrieval.question import PlainQuestion
+    >>> asked, dense, trace = PlainQuestion("When?", embedding=[3, 4]), np.array([1, 0], np.float32), Trace("When?")
+    >>> asked_vector(asked, "When?", dense, encode=np.array, trace=trace).astype(float).round(2).tolist()
+    [0.6, 0.8]
+    >>> asked_vector(PlainQuestion("When?"), "When?", dense, encode=np.array, trace=trace) is None
+    True
     """
     if bundle.embedding is not None:
         vector = np.asarray(bundle.embedding, dtype=np.float32)

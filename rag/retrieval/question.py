@@ -95,7 +95,15 @@ def encode_together(index: Index, manager: CallbackManager | None, questions: Se
 
 
 def note_encoded(index: Index, encoded: Encoded, fusion: str, trace: Trace) -> None:
-    """Note in the trace what part of a question cannot be searched."""
+    """Note in the trace what part of a question cannot be searched.
+
+    >>> from types import SimpleNamespace
+    >>> index = SimpleNamespace(encoder=SimpleNamespace(max_tokens=512), store=SimpleNamespace(one_leg=None))
+    >>> trace = Trace("When does the harbour open?")
+    >>> note_encoded(index, Encoded(np.eye(1, dtype=np.float32), truncated=(0,)), "minmax", trace)
+    >>> trace.notes
+    ['the question is longer than the 512 tokens the encoder reads, so its end was not searched']
+    """
     if encoded.truncated:
         trace.note(
             Bilingual(

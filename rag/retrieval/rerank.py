@@ -25,7 +25,17 @@ def rerank(
     trace: Trace,
     manager: CallbackManager | None = None,
 ) -> list[Candidate]:
-    """Return the candidates in the reranker's order; rerankers of ours (with ``score``) also set raw scores."""
+    """Return the candidates in the reranker's order; rerankers of ours (with ``score``) also set raw scores.
+
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> scores = SimpleNamespace(raw=np.array([-1, 2]), probability=np.array([0.25, 0.875]), truncated=())
+    >>> found = [Candidate(SentenceRecord("a.md", i, text), 0.5) for i, text in enumerate(["Fees.", "It opens at 6."])]
+    >>> model = SimpleNamespace(score=lambda question, texts: scores)
+    >>> [(one.record.text, one.score) for one in rerank(model, "When?", found, RerankSettings(), Trace("When?"))]
+    [('It opens at 6.', 0.875), ('Fees.', 0.25)]
+    """
     read_window = settings.read == "window"
     if hasattr(reranker, "score"):
         top_n = getattr(reranker, "top_n", None)

@@ -223,6 +223,11 @@ def pooled(
 ) -> list[HybridHit]:
     """Fuse the hits of several collections as one search over all their sentences would.
 
+    >>> harbour = HybridHit("harbour", 1.0, {}, dense_rank=1, dense_score=0.75)  # first in its collection
+    >>> fees = HybridHit("fees", 1.0, {}, dense_rank=1, dense_score=0.5)  # first in another
+    >>> [(hit.id, hit.score, hit.dense_rank) for hit in pooled([fees, harbour], 10, both_legs=False, has_terms=False)]
+    [('harbour', 0.75, 1), ('fees', 0.5, 2)]
+
     Args:
         both_legs: whether both legs were searched.
         has_terms: whether the question's encoder has a sparse side.
@@ -277,6 +282,12 @@ def rarity(held: int, sentences: int) -> float:
 @dataclass(slots=True)
 class TermCounts:
     """How many sentences of a collection hold each of some terms.
+
+    >>> question = SparseVector(np.array([7], np.uint32), np.ones(1, np.float32))
+    >>> own = TermCounts(sentences=100, held={7: 50})  # half of this collection's sentences hold the term
+    >>> weighed = own.weighed_as(question, {7: 50}, sentences=10_000)  # of all collections' sentences, hardly any do
+    >>> round(float(weighed.values[0]), 1)
+    7.6
 
     Args:
         sentences: number of sentences in the collection.

@@ -25,6 +25,13 @@ ELSEWHERE = 0.3  # a citation is moved if another passage is nearer than the cit
 class Crossed:
     """One sentence of a passage compared with the claim.
 
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> unit = Unit(SentenceRecord("museum.md", 0, "博物馆星期一闭馆。"), "博物馆星期一闭馆。")
+    >>> Crossed(1, unit, near=0.8, numbers=None, names="none", denied=False).bears_out
+    True
+    >>> Crossed(1, unit, near=0.8, numbers=None, names="none", denied=True).bears_out
+    False
+
     Args:
         number: number of the passage.
         unit: the sentence.

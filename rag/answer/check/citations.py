@@ -31,6 +31,12 @@ MARK = re.compile(r"\s*\[(?=[^\]]*\d)[^\[\]\n]{1,48}\]")
 class Citation:
     """A sentence of a passage that the answer rests on.
 
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.", metadata={"page": 2})
+    >>> citation = make_citation(Passage(1, [record], [], 0.9), record, matched=False)
+    >>> citation.number, citation.source, citation.page, citation.text
+    (1, 'harbour.md', 2, 'The harbour opens at 6.')
+
     Args:
         number: the passage's number, as in the answer's ``[number]``.
         source, heading, page: where the passage is.
@@ -64,6 +70,10 @@ class Citation:
 @dataclass(frozen=True, slots=True)
 class AnswerSentence:
     """One sentence of the answer that claims something.
+
+    >>> said = AnswerSentence("It opens at 7.", (1,), "contradicted", 0.7, start=0, end=18, decided_by="numbers")
+    >>> said.failed, said.as_dict()["status"]
+    (True, 'contradicted')
 
     Args:
         text: the sentence without its marks.
@@ -99,6 +109,11 @@ class AnswerSentence:
 @dataclass(slots=True)
 class CitedAnswer:
     """A checked answer.
+
+    >>> said = AnswerSentence("It opens at 7.", (1,), "contradicted", support=0.7, start=0, end=18)
+    >>> answer = CitedAnswer("It opens at 7 [1]. It is old.", sentences=[said])
+    >>> answer.shown("mark", "en"), answer.shown("drop", "en")
+    ('It opens at 7 [1]. [contradicted] It is old.', 'It is old.')
 
     Args:
         text: the answer without invented marks.

@@ -46,7 +46,13 @@ _ARRAY_NAMES = frozenset({"arr", "array", "args", "argv", "nums", "vec", "buf", 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A valid mark in the cleaned text: ``text[start:end]`` cites the passages ``numbers``."""
+    """A valid mark in the cleaned text: ``text[start:end]`` cites the passages ``numbers``.
+
+    >>> text = "It opens at 6 [1]."
+    >>> mark = Marker(14, 17, (1,))
+    >>> text[mark.start : mark.end], mark.numbers
+    ('[1]', (1,))
+    """
 
     start: int
     end: int

@@ -26,7 +26,12 @@ _RULE = re.compile(r"\s*\|?\s*:?-{2,}")
 
 @dataclass
 class Unit:
-    """One sentence, or one row of a table with its header."""
+    """One sentence, or one row of a table with its header.
+
+    >>> unit = Unit(SentenceRecord("harbour.md", 0, "The harbour opens at 6."), "The harbour opens at 6.")
+    >>> unit.language, [unit.evidence.holds(term) for term in terms_of("harbour fees")]
+    ('en', [1.0, 0.0])
+    """
 
     record: SentenceRecord
     text: str
@@ -43,6 +48,12 @@ class Unit:
 @dataclass(slots=True)
 class Claim:
     """A sentence of an answer, prepared for checking.
+
+    >>> claim = Claim("Anna Berg pays 150 euros.", terms_of("Anna Berg pays 150 euros."))
+    >>> [term.key for term in claim.names], [term.key for term in claim.numbers]
+    (['berg'], ['150'])
+    >>> Claim("Yes.", [], question="Is the harbour open?", yes=True).stated
+    'Is the harbour open?'
 
     Args:
         text: the sentence without marks.
@@ -81,6 +92,12 @@ class Claim:
 @dataclass(slots=True)
 class Finding:
     """What one passage says of a claim.
+
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.")
+    >>> claim = Claim("It opens at 7.", terms_of("It opens at 7."))
+    >>> finding = PassageSupport(Passage(1, [record], [], 0.9)).find(claim)
+    >>> [term.key for term in finding.missing_numbers], finding.has_number
+    (['7'], True)
 
     Args:
         number: the passage's number.

@@ -74,7 +74,14 @@ def passage_block(passage: Passage, tables: Tables = "markdown") -> str:
 
 
 def passage_text(passage: Passage, tables: Tables = "markdown") -> str:
-    """Return the passage's text; with "records" each row of a table as "caption: column: value; column: value"."""
+    """Return the passage's text; with "records" each row of a table as "caption: column: value; column: value".
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> row = SentenceRecord("fees.md", 0, "boat: small; fee: 5", raw="| small | 5 |", kind="table")
+    >>> passage = Passage(1, [row], [], 0.9)
+    >>> passage_text(passage), passage_text(passage, "records")
+    ('| small | 5 |', 'boat: small; fee: 5')
+    """
     if tables == "markdown" or all(record.raw is None for record in passage.sentences):
         return passage.text
     rows = [record if record.raw is None else replace(record, raw=None, head=None) for record in passage.sentences]

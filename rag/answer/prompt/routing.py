@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class Routing:
     """Whether to retrieve for a message.
 
+    >>> Routing(False, "the message is a greeting or thanks", by_rule=True).retrieve
+    False
+
     Args:
         retrieve: whether the documents are searched.
         reason: one sentence for the trace.
@@ -60,6 +63,12 @@ async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM 
 
     Empty messages, greetings and thanks do not. For others the LLM, if there is one, says yes or no; without an LLM,
     or if it fails or answers neither, the documents are searched.
+
+    >>> from rag.ways import BLOCKING, run_now
+    >>> run_now(needs_retrieval("Thank you!", "en", BLOCKING)).reason
+    'the message is a greeting or thanks'
+    >>> run_now(needs_retrieval("When does the harbour open?", "en", BLOCKING)).retrieve
+    True
     """
     text = question.strip()
     if not any(char.isalnum() for char in text):

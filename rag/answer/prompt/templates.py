@@ -131,7 +131,12 @@ def with_instructions(messages: Sequence[ChatMessage], instructions: str, langua
 
 
 def read_prompt_file(path: str | Path) -> dict[str, BasePromptTemplate]:
-    """Read a TOML file with the tables ``en`` and ``zh``, each with ``user`` and optionally ``system``, ``refine``.
+    r"""Read a TOML file with the tables ``en`` and ``zh``, each with ``user`` and optionally ``system``, ``refine``.
+
+    >>> file = folder / "prompts.toml"
+    >>> _ = file.write_text("[en]\nsystem = 'Be short.'\nuser = '{context_str} Question: {query_str}'")
+    >>> [(name, prompt.format(context_str="...", query_str="When?")) for name, prompt in read_prompt_file(file).items()]
+    [('text_qa_template_en', 'system: Be short.\nuser: ... Question: When?\nassistant: ')]
 
     Raises:
         SettingsError: the file cannot be read, or holds something else.

@@ -13,8 +13,10 @@ RELATIVE = ("minmax", "rrf")  # fused scores are relative to the question's cand
 def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
     """Return what the best passage's score depends on: encoder, reranker and what it reads, or our share of terms.
 
-    >>> score_fingerprint(index, None, settings)  # doctest: +SKIP
-    'encoder=all-MiniLM-L6-v2#2f0c6c1be9c5f3aa fusion=dense'
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(fingerprint=SimpleNamespace(model="models/minilm", digest="2f0c6c1be9c5f3aa"))
+    >>> score_fingerprint(SimpleNamespace(encoder=encoder), None, Settings())
+    'encoder=minilm#2f0c6c1be9c5f3aa confidence=share-of-terms-3'
     """
     encoder = index.encoder.fingerprint
     parts = [f"encoder={_word(encoder.model)}#{encoder.digest}"]
@@ -36,6 +38,16 @@ def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
 
 def check_calibration(index: Any, reranker: Any, settings: Settings) -> None:
     """Refuse a threshold that was calibrated for another model; one without a fingerprint is accepted.
+
+    >>> from types import SimpleNamespace
+    >>> index = SimpleNamespace(encoder=SimpleNamespace(fingerprint=SimpleNamespace(model="minilm", digest="2f0c")))
+    >>> other = {"answer": {"abstain_below": 0.3, "abstain_fingerprint": "encoder=bge-m3#91aa"}}
+    >>> check_calibration(index, None, Settings.model_validate(other))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: answer.abstain_below = 0.3 was calibrated for 'encoder=bge-m3#91aa', but the scores
+     now come from 'encoder=minilm#2f0c confidence=share-of-terms-3'; run 'rag-eval calibrate DATASET' again, or remove
+     answer.abstain_below and answer.abstain_fingerprint
 
     Raises:
         SettingsError: ``answer.abstain_fingerprint`` is not that of the models in use.

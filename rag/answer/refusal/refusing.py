@@ -34,7 +34,18 @@ NAMES = {
 
 @dataclass(slots=True)
 class Written:
-    """What a model wrote when asked plainly, and the log-probabilities of its tokens."""
+    """What a model wrote when asked plainly, and the log-probabilities of its tokens.
+
+    >>> import asyncio
+    >>> from llama_index.core.llms import ChatMessage, ChatResponse
+    >>> async def stream():
+    ...     yield ChatResponse(message=ChatMessage(content="It opens at 6."), delta="It opens at 6.")
+    >>> written = Written()
+    >>> async def read():
+    ...     return [piece async for piece in written.read(stream(), each=lambda response: None)]
+    >>> asyncio.run(read()), written.text
+    (['It opens at 6.'], 'It opens at 6.')
+    """
 
     text: str = ""
     tokens: list[TokenLogprob] = field(default_factory=list)

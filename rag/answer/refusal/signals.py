@@ -71,6 +71,11 @@ class RefusalModel(Plain):
 class RefusalVerdict:
     """What the signals decide.
 
+    >>> model = RefusalModel({"asked": -4.0, "support": -1.0}, {"asked": 0.5, "support": 0.5}, bias=0.0, bound=0.5)
+    >>> verdict = model.weigh({"asked": 0.0, "support": 0.75})
+    >>> verdict.refused, verdict.decided_by, verdict.parts
+    (True, 'asked', {'asked': 2.0, 'support': -0.25})
+
     Args:
         probability: that the passages do not answer, 0 to 1.
         refused: whether the answer is refused.
@@ -86,6 +91,12 @@ class RefusalVerdict:
 
 def refusal_model(settings: Settings) -> RefusalModel | None:
     """Return the fitted signals for the language model in use; None if its own words decide.
+
+    >>> small = {"llm": {"model": "qwen2.5-coder-1.5b"}}
+    >>> sorted(refusal_model(Settings.model_validate(small)).weights)
+    ['allowed', 'asked', 'logprob', 'support']
+    >>> refusal_model(Settings.model_validate(small | {"answer": {"refusal": "model"}})) is None
+    True
 
     Raises:
         SettingsError: ``answer.refusal`` is "signals" and none are fitted for this model, or the file cannot be used.
@@ -109,6 +120,12 @@ def refusal_model(settings: Settings) -> RefusalModel | None:
 
 def read_refusal_file(path: Path) -> RefusalModel:
     """Read what ``rag-eval calibrate --answers`` wrote.
+
+    >>> read_refusal_file(Path("no-such.json"))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: answer.refusal_file = 'no-such.json' cannot be used ([Errno 2] No such file or
+     directory: 'no-such.json'); write it with 'rag-eval calibrate --answers', or remove the setting
 
     Raises:
         SettingsError: the file cannot be read or holds something else.

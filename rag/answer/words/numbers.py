@@ -62,6 +62,10 @@ _DATES = (
 class Number:
     """A number in a text.
 
+    >>> metre, centimetres = numbers_in("1 m")[0], numbers_in("100 cm")[0]
+    >>> metre.value, centimetres.value, metre.same(centimetres)
+    ('1', '100', True)
+
     Args:
         value: normal form; of a date year-month-day, with "?" for what is not stated.
         strict: whether evidence must hold it (digits, 第三, 十五天).

@@ -61,6 +61,9 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
 class Term:
     """One content term of a sentence.
 
+    >>> [(term.key, term.kind) for term in terms_of("Anna Berg pays 150 euros.")]
+    [('anna', 'word'), ('berg', 'name'), ('pay', 'word'), ('150', 'number')]
+
     Args:
         key: normal form: stem, Chinese word, or a number's value.
         kind: word, name or number.
