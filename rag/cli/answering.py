@@ -26,7 +26,14 @@ CHECKED = Bilingual("After checking the citations:", "核查引用之后：")
 
 
 def answer_json(question: str, response: Any) -> dict[str, Any]:
-    """Return {"question", "answer", "status", "citations", "notes", "trace"} of a response."""
+    """Return {"question", "answer", "status", "citations", "notes", "trace"} of a response.
+
+    >>> from types import SimpleNamespace
+    >>> response = SimpleNamespace(response="It opens at 6 [1].", metadata={"status": "answered"})
+    >>> answer_json("When does it open?", response)
+    {'question': 'When does it open?', 'answer': 'It opens at 6 [1].', 'status': 'answered', 'citations': [], 'notes':
+     [], 'trace': {}}
+    """
     metadata = response.metadata or {}
     return {
         "question": question,
@@ -41,6 +48,14 @@ def answer_json(question: str, response: Any) -> dict[str, Any]:
 @dataclass
 class AnswerScreen:
     """Show the answers of one conversation.
+
+    >>> from types import SimpleNamespace
+    >>> cited = {"number": 1, "source": "harbour.md", "heading": None, "page": 2, "text": "The harbour opens at 6."}
+    >>> AnswerScreen().show(SimpleNamespace(response="It opens at 6 [1].", metadata={"citations": [cited]}))
+    It opens at 6 [1].
+    <BLANKLINE>
+    [1] harbour.md, page 2
+        “The harbour opens at 6.”
 
     Args:
         trace: whether to show each stage after the answer.
@@ -133,7 +148,15 @@ def language_of(metadata: Mapping[str, Any]) -> str:
 
 
 def sources_text(citations: Sequence[Mapping[str, Any]], answer: str, width: int | None, language: str = "en") -> str:
-    """Return a line per source, and below it the cited sentences that the answer does not quote."""
+    """Return a line per source, and below it the cited sentences that the answer does not quote.
+
+    >>> cited = {"number": 1, "source": "harbour.md", "heading": None, "page": 2, "text": "The harbour opens at 6."}
+    >>> print(click.unstyle(sources_text([cited], "It opens at 6 [1].", width=None)))
+    [1] harbour.md, page 2
+        “The harbour opens at 6.”
+    >>> print(click.unstyle(sources_text([cited], "The harbour opens at 6 [1].", width=None)))  # quotes the sentence
+    [1] harbour.md, page 2
+    """
     lines: list[str] = []
     quoted = _bare(answer)
     ordered = sorted(citations, key=lambda citation: int(citation["number"]))

@@ -64,6 +64,11 @@ class LazyGroup(click.Group):
         package: package of their modules.
         program: name of the program in errors.
         rooms: command -> subpackage of its module, if it is in one.
+
+    >>> LazyGroup("rag").list_commands(None)[:4]  # no command's module is imported
+    ['ingest', 'split', 'search', 'ask']
+    >>> LazyGroup("rag").get_command(None, "ask").name
+    'ask'
     """
 
     table: Mapping[str, str] = COMMANDS

@@ -77,7 +77,12 @@ class Shared:
 
 
 def why_this_store(settings: Settings) -> str | None:
-    """Return a sentence if the store is not where XDG_DATA_HOME says; None if it is, or was set otherwise."""
+    """Return a sentence if the store is not where XDG_DATA_HOME says; None if it is, or was set otherwise.
+
+    >>> from rag.settings import Settings
+    >>> why_this_store(Settings.model_validate({"store": {"url": "http://127.0.0.1:6333"}})) is None
+    True
+    """
     from indexes.folders import passed_over, user_folder
 
     store = settings.store
@@ -113,7 +118,13 @@ def _allowed(error: UntrustedSettingsError) -> bool:
 
 
 def shared_options(function: F) -> F:
-    """Add --json, --collection, --profile, --config, --set and --color; the command gets them as ``shared``."""
+    """Add --json, --collection, --profile, --config, --set and --color; the command gets them as ``shared``.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(shared_options(lambda shared: click.echo(shared.arguments)))
+    >>> print(CliRunner().invoke(command, ["--set", "retrieval.top_k=20", "-c", "guide"]).output)
+    {'retrieval.top_k': '20', 'collection': 'guide'}
+    """
 
     @functools.wraps(function)
     def wrapper(
@@ -169,13 +180,23 @@ def shared_options(function: F) -> F:
 
 
 def setting(flag: str, key: str, text: str, **options: Any) -> Callable[[F], F]:
-    """Return an option that sets the setting ``key``; its variable is the setting's."""
+    """Return an option that sets the setting ``key``; its variable is the setting's.
+
+    >>> window = setting("--window", "retrieval.window", "Sentences on each side of a hit.", type=int)
+    >>> option = click.command(window(lambda **values: None)).params[0]
+    >>> option.name, option.help
+    ('retrieval__window', 'Sentences on each side of a hit.  [env: RAG_RETRIEVAL_WINDOW]')
+    """
     variable = f"RAG_{key.replace('.', '_').upper()}"
     return click.option(flag, key.replace(".", SEPARATOR), help=f"{text}  [env: {variable}]", **options)
 
 
 def asking_options(function: F) -> F:
-    """Add the options of search, ask and chat."""
+    """Add the options of search, ask and chat.
+
+    >>> [option.opts[0] for option in click.command(asking_options(lambda: None)).params][:4]
+    ['--top-k', '--top-n', '--window', '--fusion']
+    """
     for option in reversed(
         (
             setting(

@@ -23,7 +23,11 @@ TRACED = 10  # candidates of a trace shown on a terminal
 
 
 def data(text: str = "", *, end: str = "\n", styled: bool = False) -> None:
-    """Print text to stdout; control characters are escaped, unless it is our own ``styled`` text."""
+    r"""Print text to stdout; control characters are escaped, unless it is our own ``styled`` text.
+
+    >>> data("a file's name with \x1b[2J")
+    a file's name with \x1b[2J
+    """
     click.echo((text if styled else escaped(text)) + end, nl=False)
 
 
@@ -48,7 +52,11 @@ def note(text: str, *, apart: bool = False, language: str = "en") -> None:
 
 
 def data_json(value: Any, *, line: bool = False) -> None:
-    """Print JSON to stdout, indented, or on one line."""
+    """Print JSON to stdout, indented, or on one line.
+
+    >>> data_json({"answer": "六点开门"}, line=True)
+    {"answer": "六点开门"}
+    """
     text = json.dumps(value, ensure_ascii=False, indent=None if line else 2, default=str)
     try:
         text.encode("utf-8")

@@ -31,34 +31,61 @@ _UNIT = re.compile(
 
 
 def set_colours(choice: str) -> None:
-    """Follow ``--color``: "always", "never", or "auto" (if the output is a terminal and NO_COLOR is not set)."""
+    """Follow ``--color``: "always", "never", or "auto" (if the output is a terminal and NO_COLOR is not set).
+
+    >>> with click.Context(click.Command("rag")) as context:
+    ...     set_colours("never")
+    >>> context.color
+    False
+    """
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     click.get_current_context().color = {"always": True, "never": False}.get(choice, False if plain else None)
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Return the columns for running text on a terminal; None for other streams, where lines are not broken."""
+    """Return the columns for running text on a terminal; None for other streams, where lines are not broken.
+
+    >>> import io
+    >>> width_of(io.StringIO()) is None
+    True
+    """
     return min(shutil.get_terminal_size().columns, WIDEST) if stream.isatty() else None
 
 
 def out_width() -> int | None:
-    """Return the columns for running text on stdout."""
+    """Return the columns for running text on stdout.
+
+    >>> out_width() is None  # this is not a terminal
+    True
+    """
     return width_of(sys.stdout)
 
 
 def dim(text: str) -> str:
-    """Return dim text."""
+    r"""Return dim text.
+
+    >>> dim("note"), dim("")
+    ('\x1b[2mnote\x1b[0m', '')
+    """
     return click.style(text, dim=True) if text else ""
 
 
 def marked(text: str) -> str:
-    """Colour citation marks, and make text between ``ON`` and ``OFF`` bold."""
+    r"""Colour citation marks, and make text between ``ON`` and ``OFF`` bold.
+
+    >>> marked(f"It {ON}opens{OFF} at 6 [1].")
+    'It \x1b[1mopens\x1b[22m at 6 \x1b[36m[1]\x1b[0m.'
+    """
     text = _MARK.sub(lambda match: click.style(match.group(), fg="cyan"), text)
     return text.replace(ON, _BOLD[ON]).replace(OFF, _BOLD[OFF])
 
 
 def unmarked(text: str) -> str:
-    """Remove the two characters that mark bold text from a document's text."""
+    """Remove the two characters that mark bold text from a document's text.
+
+    >>> unmarked(f"It {ON}opens{OFF} at 6.")
+    'It opens at 6.'
+    """
     return text.replace(ON, "").replace(OFF, "")
 
 

@@ -28,6 +28,10 @@ def rate(progress: Progress) -> str:
     """Return the sentences done, their rate and the time left, such as "1,204 sentences, 151 a second, 2:10 left".
 
     Sentences are counted, not files, so that it moves within a large file too.
+
+    >>> from indexes.ingest.report import Progress
+    >>> rate(Progress(1, 4, 1200, seconds=10.0))
+    '1,200 sentences, 120 a second, about 0:30 left'
     """
     done = max(progress.encoded, progress.sentences_done)
     text = counted(done, "sentence")
@@ -64,7 +68,12 @@ def span(seconds: float) -> str:
 
 
 def line(progress: Progress, unit: str) -> str:
-    """Return a line such as "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf"."""
+    """Return a line such as "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf".
+
+    >>> from indexes.ingest.report import Progress
+    >>> line(Progress(1, 4, 1200, seconds=10.0, current="guide.pdf"), "file")
+    '1 of 4 files, 1,200 sentences, 120 a second, about 0:30 left; now guide.pdf'
+    """
     files = counted(progress.files_done, unit, of=progress.files_total)
     now = f"; now {shown_path(progress.current)}" if progress.current else ""
     return f"{files if progress.files_total else f'looking for {plural_of(unit)}'}, {rate(progress)}{now}"

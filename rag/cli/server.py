@@ -53,7 +53,13 @@ def _ready(address: Address) -> Client | None:
 
 
 def options_of(shared: Shared, conditions: tuple[str, ...]) -> dict[str, Any]:
-    """Return the settings that are sent with a question."""
+    """Return the settings that are sent with a question.
+
+    >>> from types import SimpleNamespace
+    >>> from rag.settings import Settings
+    >>> options_of(SimpleNamespace(settings=Settings()), ("lang=en",))
+    {'filters': ['lang=en'], 'trace': True, 'window': 3, 'fusion': 'minmax', 'hyde': 'off', 'top_k': 5}
+    """
     settings = shared.settings
     found: dict[str, Any] = {"filters": list(conditions), "trace": True}
     found |= {"window": settings.retrieval.window, "fusion": settings.retrieval.fusion, "hyde": settings.hyde.mode}

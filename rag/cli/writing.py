@@ -80,6 +80,12 @@ def ingest_through(
 def finished(client: Client, job: str, show: Callable[[Progress], None]) -> dict[str, Any]:
     """Wait for the end of a job.
 
+    >>> from types import SimpleNamespace
+    >>> client = SimpleNamespace(job=lambda job: {"state": "done", "done": 2, "total": 2, "sentences": 12})
+    >>> finished(client, "7", lambda progress: print(progress.files_done, "of", progress.files_total))["state"]
+    2 of 2
+    'done'
+
     Raises:
         RagWrightError: the job failed.
         KeyboardInterrupt: Ctrl-C; the job was cancelled and has ended.

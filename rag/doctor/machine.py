@@ -153,7 +153,7 @@ def check_variables(probe: Probe) -> list[Check]:
 
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
-    """Return whether the processor computes in bfloat16; None if the system does not tell.
+    """Return whether the processor computes in bfloat16; None if the system does not report it.
 
     >>> has_bfloat16(Path("no-such-file")) is None
     True
@@ -181,7 +181,7 @@ def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
     if available:
         return [Check("bfloat16", "ok", "the processor computes in bfloat16")]
     if available is None:
-        return [Check("bfloat16", "ok", "this system does not tell; torch finds out")]
+        return [Check("bfloat16", "ok", "this system does not report it; torch finds out")]
     if demanding:
         found = f"the processor does not compute in bfloat16, which {demanding[0]}.dtype requires"
         return [Check("bfloat16", "fail", found, f"export RAG_{demanding[0].upper()}_DTYPE=auto")]

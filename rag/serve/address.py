@@ -40,12 +40,20 @@ class Address:
 
 
 def address_path(store: StoreSettings) -> Path:
-    """Return the file with the address of a store's running server, readable only by its owner."""
+    """Return the file with the address of a store's running server, readable only by its owner.
+
+    >>> address_path(StoreSettings(path=Path("store"))).as_posix()
+    'store/serve.json'
+    """
     return keys_path(store).with_name(ADDRESS_FILE)
 
 
 def read_address(store: StoreSettings) -> Address | None:
-    """Return the address of a store's running server; None if there is none, or its process is gone."""
+    """Return the address of a store's running server; None if there is none, or its process is gone.
+
+    >>> read_address(StoreSettings(path=folder)) is None  # no server runs
+    True
+    """
     try:
         row = json.loads(address_path(store).read_text(encoding="utf-8"))
         found = Address(str(row["url"]), int(row["pid"]), str(row["token"]), dict(row.get("settings") or {}))
@@ -57,6 +65,8 @@ def read_address(store: StoreSettings) -> Address | None:
 
 def check_alone(settings: Settings) -> None:
     """Reject a second server of one store.
+
+    >>> check_alone(Settings.model_validate({"store": {"path": folder}}))  # no server runs: nothing is raised
 
     Raises:
         StoreError: another server of this store is running.
@@ -72,6 +82,13 @@ def check_alone(settings: Settings) -> None:
 @contextmanager
 def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
     """Keep the address file while the server runs.
+
+    >>> settings = Settings.model_validate({"store": {"path": folder}})
+    >>> with announced(settings, "http://127.0.0.1:8321", token="secret"):
+    ...     read_address(settings.store).url
+    'http://127.0.0.1:8321'
+    >>> read_address(settings.store) is None
+    True
 
     Raises:
         StoreError: another server of this store is running.

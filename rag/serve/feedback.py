@@ -19,6 +19,15 @@ VERDICTS = ("right", "wrong", "wrong_source")
 def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
     """Append a verdict on an answer.
 
+    >>> store = StoreSettings(path=folder)
+    >>> row = keep_feedback(store, {"verdict": "wrong_source", "question": "When?", "answer": "At six [1]."})
+    >>> row["verdict"], len(feedback_path(store).read_text().splitlines())
+    ('wrong_source', 1)
+    >>> keep_feedback(store, {"verdict": "fine", "question": "When?"})
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: verdict is 'fine'; use one of right, wrong, wrong_source
+
     Raises:
         Problem: the verdict is unknown, or the question is not a text.
     """

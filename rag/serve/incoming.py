@@ -22,6 +22,11 @@ LOOK_EVERY = 0.25  # seconds
 def key_of(request: Request) -> AccessKey:
     """Return the key that the gate accepted.
 
+    >>> from types import SimpleNamespace
+    >>> from rag.serve.keys import OPEN
+    >>> key_of(SimpleNamespace(state=SimpleNamespace(key=OPEN))).scopes
+    ('read', 'ask', 'write')
+
     Raises:
         Problem: "no_key".
     """
@@ -39,17 +44,34 @@ def service_of(request: Request) -> Service:
 def require(request: Request, scope: str) -> AccessKey:
     """Return the request's key if it has the scope.
 
+    >>> from types import SimpleNamespace
+    >>> from rag.serve.keys import OPEN
+    >>> request = SimpleNamespace(state=SimpleNamespace(key=OPEN))
+    >>> require(request, "ask").name
+    'open'
+    >>> require(request, "admin")
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: this key lacks the permission 'admin'; make one with 'rag key new NAME --scope admin'
+
     Raises:
         Problem: "forbidden".
     """
     key = key_of(request)
     if not key.may(scope):
-        raise Problem("forbidden", f"this key may not {scope}", f"make one with 'rag key new NAME --scope {scope}'")
+        raise Problem(
+            "forbidden", f"this key lacks the permission {scope!r}", f"make one with 'rag key new NAME --scope {scope}'"
+        )
     return key
 
 
 async def json_body(request: Request, *, empty: str | None = None) -> dict[str, Any]:
     """Read the request's body as a JSON object.
+
+    >>> async def receive():
+    ...     return {"type": "http.request", "body": b'{"question": "When?"}'}
+    >>> asyncio.run(json_body(Request({"type": "http", "headers": []}, receive)))
+    {'question': 'When?'}
 
     Raises:
         Problem: it is not JSON, not an object, or has another content type.
@@ -72,7 +94,13 @@ async def json_body(request: Request, *, empty: str | None = None) -> dict[str, 
 async def until_disconnected(
     request: Request, work: Coroutine[Any, Any, Response], metrics: Metrics, route: str
 ) -> Response:
-    """Return the response of ``work``; cancel it and return an empty 499 if its client has gone."""
+    """Return the response of ``work``; cancel it and return an empty 499 if its client has gone.
+
+    >>> async def work():
+    ...     return Response("It opens at 6.")
+    >>> asyncio.run(until_disconnected(None, work(), Metrics(), "chat")).body
+    b'It opens at 6.'
+    """
     task = asyncio.ensure_future(work)
     try:
         while not task.done():

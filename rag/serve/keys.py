@@ -148,14 +148,23 @@ class KeyRing:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, completely or not at all."""
+    """Write a file that only its owner can read, completely or not at all.
+
+    >>> write_private(folder / "keys.toml", "secret")
+    >>> oct((folder / "keys.toml").stat().st_mode & 0o777)
+    '0o600'
+    """
     with beside(path) as part:
         part.touch(mode=0o600)
         part.write_text(text, encoding="utf-8")
 
 
 def keys_path(store: StoreSettings) -> Path:
-    """Return the file of a store's keys: beside it; for a Qdrant server in a separate folder."""
+    """Return the file of a store's keys: beside it; for a Qdrant server in a separate folder.
+
+    >>> keys_path(StoreSettings(path=Path("store"))).as_posix()
+    'store/keys.toml'
+    """
     root = store.path.expanduser()
     if store.url is None:
         return root / "keys.toml"

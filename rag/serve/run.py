@@ -21,6 +21,13 @@ BACKLOG = 128
 def check_bind(settings: Settings, keys: KeyRing) -> None:
     """Refuse to listen for other machines without a key.
 
+    >>> check_bind(Settings(), KeyRing(folder / "keys.toml"))  # this machine only: no key is needed
+    >>> check_bind(Settings.model_validate({"serve": {"host": "0.0.0.0"}}), KeyRing(folder / "keys.toml"))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: serve.host = '0.0.0.0' can be reached from other machines, and no key is configured;
+     make one with 'rag key new NAME --scope read,ask', or listen on 127.0.0.1
+
     Raises:
         SettingsError: there is no key; the message has the command that makes one.
     """
@@ -33,6 +40,10 @@ def check_bind(settings: Settings, keys: KeyRing) -> None:
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a bound socket, so that the address is known before the models are loaded.
+
+    >>> with closing(bind("127.0.0.1", 0)) as listening:  # port 0: a free one
+    ...     listening.getsockname()[1] > 0
+    True
 
     Raises:
         SettingsError: the address is taken or cannot be used.

@@ -62,6 +62,10 @@ def is_link(name: str) -> bool:
 def public_metadata(metadata: Mapping[str, Any], doc_id: str, *, admin: bool = False) -> dict[str, Any]:
     """Return a passage's metadata for a client: names instead of paths, and the document's public id.
 
+    >>> shown = public_metadata({"source": "/home/me/harbour.md", "page": 2, "_parent": 7}, "/home/me/harbour.md")
+    >>> shown["source"], shown["page"], sorted(shown)
+    ('harbour.md', 2, ['document_id', 'page', 'source'])
+
     Args:
         admin: whether the full path may be shown.
     """

@@ -80,7 +80,12 @@ def _why_refused(shared: Shared) -> str | None:
 
 
 def effective(settings: Any) -> dict[str, Any]:
-    """Return "section.field" -> value as in JSON, with logins and keys in addresses masked."""
+    """Return "section.field" -> value as in JSON, with logins and keys in addresses masked.
+
+    >>> from rag.settings import Settings
+    >>> effective(Settings.model_validate({"store": {"url": "http://me:secret@host:6333"}}))["store.url"]
+    'http://***@host:6333'
+    """
     from indexes.settings.loader import known_keys
 
     tree = settings.model_dump(mode="json")
@@ -133,7 +138,12 @@ def _write_example(path: Path) -> Path:
 
 
 def example() -> str:
-    """Return a rag.toml with every setting commented out, with its description and default."""
+    """Return a rag.toml with every setting commented out, with its description and default.
+
+    >>> lines = example().splitlines()
+    >>> lines[lines.index("[retrieval]") + 1 :][:2]
+    ['# candidates per leg (dense and sparse search); all are kept after fusion', '# top_k = 50']
+    """
     from indexes.settings.loader import sections
     from rag.settings import Settings
 

@@ -202,6 +202,13 @@ def _short(file: FileReport) -> str:
 class GrowingReport:
     """The file of ``--report`` during the run: a line per file as soon as it is done, so that a killed run leaves a
     report. At its end a run writes the file again, with what has changed since.
+
+    >>> from indexes.ingest.report import FileReport, Progress
+    >>> report, read = folder / "report.jsonl", [FileReport("guide.md", "added", sentences=12)]
+    >>> with GrowingReport(report) as growing:
+    ...     growing.watched(lambda progress: None)(Progress(1, 2, 12, files=read))
+    ...     len(report.read_text().splitlines())  # before the run has ended
+    1
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -237,7 +244,13 @@ class GrowingReport:
 
 
 def summary(collection: str, total: int | None, report: IngestReport) -> str:
-    """Return one line: what was done, and what the collection holds now."""
+    """Return one line: what was done, and what the collection holds now.
+
+    >>> from indexes.ingest.report import FileReport, IngestReport
+    >>> report = IngestReport([FileReport("guide.md", "added", sentences=12)], sentences_added=12, seconds=0.5)
+    >>> summary("guide", 12, report)
+    "1 added; 12 sentences written in 0.5 s; collection 'guide' holds 12 sentences"
+    """
     from indexes.ingest.report import STATUSES
 
     counts = ", ".join(f"{number} {status}" for status in STATUSES if (number := report.count(status)))

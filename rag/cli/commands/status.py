@@ -147,7 +147,14 @@ def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int |
 
 
 def show(row: dict[str, Any], settings: Settings) -> None:
-    """Print a described collection."""
+    """Print a described collection.
+
+    >>> from rag.settings import Settings
+    >>> row = {"name": "guide", "problem": None, "documents": 1, "sentences": 12, "size_bytes": 4_100_000, "older": []}
+    >>> row["encoder"] = {"model": "BAAI/bge-m3", "dim": 1024, "sparse": "model"}
+    >>> show(row, Settings())
+    guide: 1 document, 12 sentences, encoder BAAI/bge-m3 (1024 dimensions, sparse model), 4.1 MB
+    """
     from indexes.store.models.graph import Graph
 
     if row["problem"]:

@@ -17,7 +17,7 @@ from rag.serve.asking.answers import Event, at_end
 from rag.serve.asking.searches import FoundPassages
 from rag.serve.errors import Problem, problem_of
 from rag.serve.openai.chat import public_trace
-from rag.serve.openai.sources import public_citations, source_of, told_besides
+from rag.serve.openai.sources import further_fields, public_citations, source_of
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
 from rag.serve.wire import display_name, document_id, public_metadata
@@ -27,6 +27,12 @@ MANY = 64  # questions in one request
 
 def read_question(body: dict[str, Any], service: Service) -> Question:
     """Read a question from a JSON body.
+
+    >>> from types import SimpleNamespace
+    >>> from rag.settings import Settings
+    >>> question = read_question({"question": " When? ", "top_k": 3}, SimpleNamespace(settings=Settings()))
+    >>> question.collection, question.text, question.top_k
+    ('default', 'When?', 3)
 
     Raises:
         Problem: a field is missing or has a wrong value.
@@ -55,6 +61,12 @@ def read_question(body: dict[str, Any], service: Service) -> Question:
 def read_questions(body: dict[str, Any], service: Service) -> list[Question]:
     """Read the field "questions", several questions with the same options, from a JSON body.
 
+    >>> from types import SimpleNamespace
+    >>> from rag.settings import Settings
+    >>> body = {"questions": ["When?", "Where?"], "top_k": 3}
+    >>> [(one.text, one.top_k) for one in read_questions(body, SimpleNamespace(settings=Settings()))]
+    [('When?', 3), ('Where?', 3)]
+
     Raises:
         Problem: as for ``read_question``; there are none, or too many.
     """
@@ -71,6 +83,13 @@ def read_questions(body: dict[str, Any], service: Service) -> list[Question]:
 
 def question_text(value: Any) -> str:
     """Return the words of a question.
+
+    >>> question_text(" When does it open? ")
+    'When does it open?'
+    >>> question_text(" ")
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: the question is empty; ask something
 
     Raises:
         Problem: it is not a text, too long, or empty.
@@ -94,7 +113,15 @@ def _history(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def answer_body(request: Request, question: Question, response: Any, passages: Sequence[Any]) -> dict[str, Any]:
-    """Return a whole answer as JSON; ``passages`` are those it was written from."""
+    """Return a whole answer as JSON; ``passages`` are those it was written from.
+
+    >>> from types import SimpleNamespace
+    >>> request = SimpleNamespace(state=SimpleNamespace(request_id="7f3a"))
+    >>> response = SimpleNamespace(response="It opens at 6.", metadata={"status": "answered"})
+    >>> body = answer_body(request, Question("guide", "When?"), response, passages=[])
+    >>> body["answer"], body["status"], body["citations"], body["request_id"]
+    ('It opens at 6.', 'answered', [], '7f3a')
+    """
     metadata = dict(response.metadata or {})
     body = {
         "question": question.text,
@@ -106,7 +133,7 @@ def answer_body(request: Request, question: Question, response: Any, passages: S
         "sentences": list(metadata.get("sentences") or []),
         "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
         "request_id": getattr(request.state, "request_id", None),
-        **told_besides(metadata, passages, question.collection),
+        **further_fields(metadata, passages, question.collection),
     }
     if question.trace:
         body["trace"] = public_trace(metadata.get("trace") or {})
@@ -114,7 +141,17 @@ def answer_body(request: Request, question: Question, response: Any, passages: S
 
 
 async def whole_answer(request: Request, question: Question, events: AsyncGenerator[Event, None]) -> JSONResponse:
-    """Read the events of an answer to their end, and return it as one JSON response."""
+    """Read the events of an answer to their end, and return it as one JSON response.
+
+    >>> import asyncio
+    >>> from types import SimpleNamespace
+    >>> async def events():
+    ...     yield Event("done", response=SimpleNamespace(response="It opens at 6.", metadata={"status": "answered"}))
+    >>> request = SimpleNamespace(state=SimpleNamespace())
+    >>> response = asyncio.run(whole_answer(request, Question("guide", "When?"), events()))
+    >>> json.loads(response.body)["answer"]
+    'It opens at 6.'
+    """
     passages, response = await at_end(events)
     body = answer_body(request, question, response, passages)
     request.state.answer_status = body["status"]
@@ -125,7 +162,19 @@ async def whole_answer(request: Request, question: Question, events: AsyncGenera
 async def answer_events(
     request: Request, service: Service, question: Question, events: AsyncGenerator[Event, None], first: Event
 ) -> AsyncIterator[str]:
-    """Yield an answer as server-sent events; ``first`` is the event already read."""
+    r"""Yield an answer as server-sent events; ``first`` is the event already read.
+
+    >>> import asyncio
+    >>> from types import SimpleNamespace
+    >>> async def events():
+    ...     yield Event("text", "It opens at 6.")
+    ...     yield Event("done", response=SimpleNamespace(response="It opens at 6.", metadata={}))
+    >>> async def sent(first):
+    ...     request, question = SimpleNamespace(state=SimpleNamespace()), Question("guide", "When?")
+    ...     return [text async for text in answer_events(request, None, question, events(), first)]
+    >>> asyncio.run(sent(Event("status", "searching")))[:2]
+    ['event: status\ndata: {"status": "searching"}\n\n', 'event: token\ndata: {"text": "It opens at 6."}\n\n']
+    """
     ended = False
     passages: list[Any] = []
     try:
@@ -160,6 +209,12 @@ def _event(name: str, value: dict[str, Any]) -> str:
 def search_body(found: FoundPassages, question: Question, *, hits: bool, admin: bool) -> dict[str, Any]:
     """Return what a search found as JSON.
 
+    >>> from types import SimpleNamespace
+    >>> from rag.trace import Trace
+    >>> found = FoundPassages([], SimpleNamespace(trace=Trace("When?"), candidates=[]), notes=["HyDE failed"])
+    >>> search_body(found, Question("guide", "When?"), hits=False, admin=False)
+    {'question': 'When?', 'passages': [], 'notes': ['HyDE failed'], 'timings_ms': {}}
+
     Args:
         hits: whether all candidates are listed too.
         admin: whether full paths may be shown.
@@ -179,7 +234,15 @@ def search_body(found: FoundPassages, question: Question, *, hits: bool, admin: 
 
 
 def passage_row(passage: Any, collection: str) -> dict[str, Any]:
-    """Return a passage as JSON."""
+    """Return a passage as JSON.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Passage
+    >>> record = SentenceRecord("/home/me/harbour.md", 0, "The harbour opens at 6.")
+    >>> row = passage_row(Passage(1, [record], [], 0.9), "guide")
+    >>> row["number"], row["name"], row["text"]  # names, not paths
+    (1, 'harbour.md', 'The harbour opens at 6.')
+    """
     best = passage.hits[0] if passage.hits else ""
     first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
     shown = source_of(passage, collection)
@@ -200,6 +263,14 @@ def passage_row(passage: Any, collection: str) -> dict[str, Any]:
 
 def number_of(request: Request, name: str, default: int) -> int:
     """Return a whole number of at least 0 from the query string.
+
+    >>> from types import SimpleNamespace
+    >>> number_of(SimpleNamespace(query_params={"from": "20"}), "from", 0)
+    20
+    >>> number_of(SimpleNamespace(query_params={"from": "last"}), "from", 0)
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: from is 'last', not a whole number
 
     Raises:
         Problem: it is not a whole number.

@@ -19,7 +19,15 @@ SENTENCE = ("id", "position", "text", "raw", "head", "start", "end", "after", "s
 
 
 def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int = PAGE) -> dict[str, Any]:
-    """Return the documents whose shown name contains ``name``, by name: {"documents", "total", "offset"}."""
+    """Return the documents whose shown name contains ``name``, by name: {"documents", "total", "offset"}.
+
+    >>> from types import SimpleNamespace
+    >>> documents = [DocumentInfo("harbour.md", "harbour.md", "The harbour", 12), DocumentInfo("a.md", "a.md", "A", 3)]
+    >>> index = SimpleNamespace(store=SimpleNamespace(documents=lambda: documents))
+    >>> found = document_rows(index, name="harb")
+    >>> [row["name"] for row in found["documents"]], found["total"]
+    (['harbour.md'], 1)
+    """
     rows = [_row(info) for info in index.store.documents()]
     wanted = name.casefold()
     rows = [row for row in rows if wanted in row["name"].casefold() or wanted in row["title"].casefold()]
@@ -29,6 +37,12 @@ def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int =
 
 def find_document(index: Index, identity: str) -> DocumentInfo:
     """Return the document with this public id.
+
+    >>> from types import SimpleNamespace
+    >>> documents = [DocumentInfo("harbour.md", "harbour.md", "The harbour", 12)]
+    >>> index = SimpleNamespace(store=SimpleNamespace(documents=lambda: documents))
+    >>> find_document(index, document_id("harbour.md")).sentences
+    12
 
     Raises:
         Problem: "not_found".
@@ -60,7 +74,16 @@ def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, A
 
 
 def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[SentenceRecord]:
-    """Return the sentences at positions ``first`` to ``last`` (inclusive), in order, by their computed ids."""
+    """Return the sentences at positions ``first`` to ``last`` (inclusive), in order, by their computed ids.
+
+    >>> from types import SimpleNamespace
+    >>> records = [SentenceRecord("harbour.md", i, text) for i, text in enumerate(("It opens.", "It shuts."))]
+    >>> stored = {record.id: record.to_payload() for record in records}
+    >>> read = lambda ids: {identity: stored[identity] for identity in ids if identity in stored}
+    >>> index = SimpleNamespace(store=SimpleNamespace(payloads=read))
+    >>> [record.text for record in sentences_of(index, "harbour.md", 1, 5)]
+    ['It shuts.']
+    """
     ids = [point_id(doc_id, position) for position in range(max(0, first), last + 1)]
     found: list[SentenceRecord] = []
     for start in range(0, len(ids), MAX_PAGE):
@@ -80,6 +103,11 @@ def sentence_row(record: SentenceRecord) -> dict[str, Any]:
 
 def find_sentence(index: Index, identity: str) -> SentenceRecord:
     """Return a sentence by its id.
+
+    >>> from types import SimpleNamespace
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.")
+    >>> find_sentence(SimpleNamespace(window=lambda identity, size: [record]), record.id).text
+    'The harbour opens at 6.'
 
     Raises:
         Problem: "not_found".
@@ -105,7 +133,12 @@ def collection_row(index: Index, name: str) -> dict[str, Any]:
 
 
 def skipped_rows(index: Index) -> list[dict[str, str]]:
-    """Return the files that the last runs could not read: {"name", "reason"}."""
+    """Return the files that the last runs could not read: {"name", "reason"}.
+
+    >>> from types import SimpleNamespace
+    >>> skipped_rows(SimpleNamespace(skipped=lambda: [("scan.pdf", "/home/me/scan.pdf has no text")]))
+    [{'name': 'scan.pdf', 'reason': 'scan.pdf has no text'}]
+    """
     return [{"name": name, "reason": without_paths(reason)} for name, reason in index.skipped()]
 
 

@@ -52,6 +52,13 @@ class Event:
 async def at_end(events: AsyncGenerator[Event, None]) -> tuple[list[Passage], Any]:
     """Read an answer's events to the last one; return its passages and its response.
 
+    >>> async def events():
+    ...     yield Event("status", "searching")
+    ...     yield Event("text", "It opens at 6.")
+    ...     yield Event("done", response="the response")
+    >>> asyncio.run(at_end(events()))
+    ([], 'the response')
+
     Raises:
         Problem: as ``Service.ask``, or it ended without a response.
     """

@@ -41,7 +41,12 @@ FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
 
 @dataclass(frozen=True, slots=True)
 class DifyCondition:
-    """One condition; it holds if it holds for any of its names."""
+    """One condition; it holds if it holds for any of its names.
+
+    >>> condition = {"name": ["lang"], "comparison_operator": "is", "value": "en"}
+    >>> read_conditions({"conditions": [condition]}).items
+    (DifyCondition(names=('lang',), operator='=', value='en'),)
+    """
 
     names: tuple[str, ...]
     operator: str
@@ -94,7 +99,13 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Conditions asked of what was found, in one collection or in several."""
+    """Conditions asked of what was found, in one collection or in several.
+
+    >>> condition = {"name": ["lang"], "comparison_operator": "is", "value": "en"}
+    >>> check = Check(read_conditions({"conditions": [condition]}))
+    >>> check({"lang": "en"}, "harbour.md"), check({"lang": "zh"}, "harbour.md")
+    (True, False)
+    """
 
     conditions: Conditions
 

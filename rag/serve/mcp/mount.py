@@ -14,7 +14,12 @@ MISSING = "the server lacks MCP; to add it: pip install 'ragwright[mcp]'"
 
 
 def names_of(service: Service) -> list[str]:
-    """Return the names of the collections; [] if the store does not answer yet."""
+    """Return the names of the collections; [] if the store does not answer yet.
+
+    >>> from types import SimpleNamespace
+    >>> names_of(SimpleNamespace(library=SimpleNamespace(names=lambda: ["guide"])))
+    ['guide']
+    """
     try:
         return service.library.names()
     except Exception:  # noqa: BLE001 - the names are only a help for the reader

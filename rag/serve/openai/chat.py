@@ -25,10 +25,10 @@ from rag.serve.keys import AccessKey
 from rag.serve.openai.messages import ChatRequest, read_chat
 from rag.serve.openai.sources import (
     citation_names,
+    further_fields,
     public_citations,
     source_of,
     sources_text,
-    told_besides,
     url_citations,
 )
 from rag.serve.requests import Question
@@ -228,7 +228,7 @@ def _details(
         "citations": public_citations(metadata, passages, chat.collections[0]),
         "sentences": list(metadata.get("sentences") or []),
         "request_id": getattr(request.state, "request_id", None),
-        **told_besides(metadata, passages, chat.collections[0]),
+        **further_fields(metadata, passages, chat.collections[0]),
     }
     if chat.trace:
         found["trace"] = public_trace(metadata.get("trace") or {})

@@ -36,6 +36,11 @@ RAG_TEMPLATE_QUESTION = re.compile(r"</context>\s*(?P<question>.+)\Z", re.DOTALL
 class ChatRequest:
     """What is read from a chat completion's body.
 
+    >>> messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "When does it open?"}]
+    >>> chat = read_chat({"model": "guide:search", "messages": messages})
+    >>> chat.collections, chat.search_only, chat.question, chat.system
+    (('guide',), True, 'When does it open?', 'Be short.')
+
     Args:
         model: name as sent.
         collections: the collections that are asked.

@@ -23,6 +23,12 @@ def _passage_name(passage: Passage) -> str:
 def source_of(passage: Passage, collection: str) -> dict[str, Any]:
     """Return a passage in Open WebUI's form, with a unique id: there ``[n]`` opens the n-th different id.
 
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> record = SentenceRecord("/home/me/harbour.md", 0, "The harbour opens at 6.", metadata={"page": 2})
+    >>> source = source_of(Passage(1, [record], [], 0.9), "guide")
+    >>> source["source"]["name"], source["document"], source["metadata"][0]["page"]
+    ('harbour.md', ['The harbour opens at 6.'], 1)
+
     Args:
         collection: the collection that was searched; a passage of several carries its own.
     """
@@ -49,7 +55,13 @@ def source_of(passage: Passage, collection: str) -> dict[str, Any]:
 
 
 def citation_names(passages: Sequence[Passage], cited: Sequence[int]) -> list[str]:
-    """Return the names of the cited passages in the order of their numbers."""
+    """Return the names of the cited passages in the order of their numbers.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passages = [Passage(i, [SentenceRecord(f"/home/me/{i}.md", 0, "It opens.")], [], 0.9) for i in (1, 2)]
+    >>> citation_names(passages, cited=[2])
+    ['2.md']
+    """
     wanted = set(cited)
     return [_passage_name(passage) for passage in passages if passage.number in wanted]
 
@@ -76,7 +88,16 @@ def _public_citation(citation: Any, collection: str) -> dict[str, Any]:
 
 
 def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> list[dict[str, Any]]:
-    """Return an answer's citations without paths, each with its document's title, if it has one."""
+    """Return an answer's citations without paths, each with its document's title, if it has one.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.answer.check.citations import make_citation
+    >>> record = SentenceRecord("/home/me/harbour.md", 0, "It opens at 6.", metadata={"title": "The harbour"})
+    >>> passage = Passage(1, [record], [], 0.9)
+    >>> cited = {"citations": [make_citation(passage, record, matched=False).as_dict()]}
+    >>> [(row["source"], row["title"], row["text"]) for row in public_citations(cited, [passage], "guide")]
+    [('harbour.md', 'The harbour', 'It opens at 6.')]
+    """
     titles = {passage.number: str(passage.sentences[0].metadata.get("title") or "") for passage in passages}
     found = []
     for citation in metadata.get("citations") or []:
@@ -86,11 +107,16 @@ def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], c
     return found
 
 
-def told_besides(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> dict[str, Any]:
+def further_fields(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> dict[str, Any]:
     """Return what an answer holds besides its text, if anything.
 
     ``nearest`` are the passages nearest to a question that the documents do not answer; ``rejected`` are the model's
     sentences that failed the check, if the documents' own sentences replace them.
+
+    >>> further_fields({"status": "answered"}, [], "guide")
+    {}
+    >>> further_fields({"rejected": ["It opens at 7."]}, [], "guide")
+    {'rejected': ['It opens at 7.']}
     """
     found: dict[str, Any] = {}
     if nearest := metadata.get("nearest"):
@@ -112,7 +138,13 @@ FIELDS = (*CITATION_KEYS, "doc_id", "source")
 
 
 def url_citations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
-    """Return OpenAI's url_citation of the marks whose source is a URL."""
+    """Return OpenAI's url_citation of the marks whose source is a URL.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> record = SentenceRecord("https://example.org/harbour", 0, "The harbour opens at 6.")
+    >>> url_citations("It opens at 6 [1].", [Passage(1, [record], [], 0.9)])[0]["url_citation"]
+    {'url': 'https://example.org/harbour', 'title': 'https://example.org/harbour', 'start_index': 14, 'end_index': 17}
+    """
     found = []
     for passage in passages:
         name = _passage_name(passage)

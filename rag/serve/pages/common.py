@@ -44,6 +44,12 @@ class KeyWanted(Exception):
 def reader_of(request: Request, scope: str = "") -> AccessKey:
     """Return the request's key.
 
+    >>> from types import SimpleNamespace
+    >>> reader_of(SimpleNamespace(state=SimpleNamespace(key=None)))
+    Traceback (most recent call last):
+        ...
+    rag.serve.pages.common.KeyWanted
+
     Raises:
         KeyWanted: it has none.
         Problem: the key lacks ``scope``.
@@ -59,13 +65,28 @@ def login_page(request: Request, wrong: bool = False) -> HTMLResponse:
 
 
 async def seen(service: Service, key: AccessKey) -> list[str]:
-    """Return the collections that the key may access; first the one that the server was started with."""
+    """Return the collections that the key may access; first the one that the server was started with.
+
+    >>> from types import SimpleNamespace
+    >>> from rag.settings import Settings
+    >>> settings = Settings(collection="guide")
+    >>> service = SimpleNamespace(collections=lambda key: ["archive", "guide"], settings=settings)
+    >>> asyncio.run(seen(service, None))
+    ['guide', 'archive']
+    """
     names = await asyncio.to_thread(service.collections, key)
     return sorted(names, key=lambda name: name != service.settings.collection)
 
 
 def check_own_page(request: Request) -> None:
     """Refuse a form from another site's page.
+
+    >>> from types import SimpleNamespace
+    >>> check_own_page(SimpleNamespace(headers={"origin": "http://127.0.0.1:8321", "host": "127.0.0.1:8321"}))
+    >>> check_own_page(SimpleNamespace(headers={"origin": "https://other.example", "host": "127.0.0.1:8321"}))
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: this request came from another site's page; use the server's own page
 
     Raises:
         Problem: "forbidden".
@@ -75,7 +96,13 @@ def check_own_page(request: Request) -> None:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Read the fields of a form without files."""
+    """Read the fields of a form without files.
+
+    >>> async def receive():
+    ...     return {"type": "http.request", "body": b"question=When%3F&top_k="}
+    >>> asyncio.run(form_of(Request({"type": "http", "headers": []}, receive)))
+    {'question': 'When?', 'top_k': ''}
+    """
     raw = (await request.body()).decode("utf-8", "replace")
     return {name: values[-1] for name, values in parse_qs(raw, keep_blank_values=True).items()}
 

@@ -121,6 +121,11 @@ def _original(index: Index, document: str) -> Path | None:
 def blocks_of(rows: list[dict[str, Any]], marked: str, around: set[str]) -> list[dict[str, Any]]:
     """Group sentences into blocks of a page, with a new block at every heading, section and table.
 
+    >>> records = [SentenceRecord("a.md", i, f"Sentence {i}.", metadata={"heading": "Hours"}) for i in (0, 1)]
+    >>> blocks = blocks_of([docs.sentence_row(record) for record in records], marked=records[1].id, around=set())
+    >>> blocks[0]["heading"], [(row["text"], row["marked"]) for row in blocks[0]["sentences"]]
+    ('Hours', [('Sentence 0.', False), ('Sentence 1.', True)])
+
     Args:
         rows: sentences as ``sentence_row`` returns them.
         marked: id of the marked sentence.

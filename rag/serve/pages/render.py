@@ -24,7 +24,11 @@ HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin", "X-
 
 @functools.cache
 def environment(more: Path | None = None) -> Environment:
-    """Return the templates of the pages; ``more`` is a folder of another package's templates."""
+    """Return the templates of the pages; ``more`` is a folder of another package's templates.
+
+    >>> environment().from_string("{{ name }}").render(name="<script>")
+    '&lt;script&gt;'
+    """
     made = Environment(
         loader=FileSystemLoader([FOLDER / "templates", *([more] if more is not None else [])]),
         autoescape=True,
@@ -38,7 +42,13 @@ def environment(more: Path | None = None) -> Environment:
 
 
 def render(template: str, words: Words, *, more: Path | None = None, **values: Any) -> str:
-    """Render a template with the words of a language."""
+    """Render a template with the words of a language.
+
+    >>> from rag.serve.errors import Problem
+    >>> html = render("refusal.html", Words("zh"), problem=Problem("busy", "队列已满"), here="", links=[])
+    >>> '<html lang="zh' in html, "队列已满" in html
+    (True, True)
+    """
     return environment(more).get_template(template).render(t=words, language=words.language, **values)
 
 

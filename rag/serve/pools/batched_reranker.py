@@ -30,6 +30,15 @@ class BatchedReranker(Reranker):
 
     The first question is scored at once; those that arrive meanwhile are scored together after it.
 
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> of = lambda texts: RerankScores(np.ones(len(texts), np.float32), np.ones(len(texts), np.float32))
+    >>> model = SimpleNamespace(top_n=None, read="window", score_many=lambda asked: [of(texts) for _, texts in asked])
+    >>> reranker = BatchedReranker(model)
+    >>> len(reranker.score("When?", ["It opens at 6.", "Fees."])), reranker.calls
+    (2, 1)
+    >>> reranker.close()
+
     Args:
         inner: the model, which must have ``score_many``.
     """

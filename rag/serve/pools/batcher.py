@@ -34,6 +34,13 @@ class _Row:
 class BatchedEncoder(Around):
     """An ``Encoder`` whose ``encode_queries`` collects the questions of all threads into one forward pass.
 
+    >>> from types import SimpleNamespace
+    >>> encode = lambda texts: Encoded(np.eye(len(texts), 3, dtype=np.float32))
+    >>> encoder = BatchedEncoder(SimpleNamespace(lexical=None, encode_queries=encode), wait=0)
+    >>> [encoder.encode_queries(["When?"]).dense.shape for _ in range(2)], encoder.passes  # it is remembered
+    ([(1, 3), (1, 3)], 1)
+    >>> encoder.close()
+
     Args:
         encoder: the model.
         wait: seconds to wait for more questions; 0 does not wait.

@@ -120,6 +120,10 @@ def request_span(route: str, question: Question, settings: Settings) -> Iterator
     """Open the span of a question at a door, a child of the client's ``traceparent``.
 
     It is not a "current" span: an answer is an asynchronous generator, whose steps may run in different contexts.
+
+    >>> with request_span("search", Question("guide", "When?"), Settings()) as span:
+    ...     span.recording  # no exporter is configured
+    False
     """
     span = trace.get_tracer("ragwright").start_span(f"ragwright.{route}")
     if span.is_recording():
@@ -141,7 +145,12 @@ def request_span(route: str, question: Question, settings: Settings) -> Iterator
 
 @contextmanager
 def continued(headers: dict[str, str]) -> Iterator[None]:
-    """Continue the trace of a request's ``traceparent``."""
+    """Continue the trace of a request's ``traceparent``.
+
+    >>> with continued({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}):
+    ...     f"{trace.get_current_span().get_span_context().trace_id:x}"
+    'af7651916cd43dd8448eb211c80319c'
+    """
     given = {name: headers[name] for name in CONTEXT_HEADERS if name in headers}
     if not given:
         yield

@@ -81,7 +81,16 @@ class _Cancelled(BaseException):
 
 
 class Jobs:
-    """A queue of jobs and one writing thread. A graph is built in another thread, so that writing continues."""
+    """A queue of jobs and one writing thread. A graph is built in another thread, so that writing continues.
+
+    >>> jobs = Jobs(library=None, metrics=None)
+    >>> jobs.all()
+    []
+    >>> jobs.get("7f3a")
+    Traceback (most recent call last):
+        ...
+    rag.serve.errors.Problem: there is no job '7f3a'; GET /api/v1/jobs lists them
+    """
 
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
@@ -127,7 +136,6 @@ class Jobs:
 
     def all(self) -> list[WriteJob]:
         """Return all jobs, newest first."""
-        """Newest first."""
         with self._lock:
             return sorted(self._jobs.values(), key=lambda job: -job.created)
 

@@ -33,9 +33,17 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"l
 
 
 class Received:
-    """A received form: its fields as texts, and its files, written to the store's disk as they arrive.
+    r"""A received form: its fields as texts, and its files, written to the store's disk as they arrive.
 
     Use it as a context manager: at its end, files that were not kept are deleted.
+
+    >>> import asyncio
+    >>> async def body():
+    ...     yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="C:\\a.md"\r\n\r\n# A\r\n--x--\r\n'
+    >>> with Received(StoreSettings(path=folder), limit_mb=1) as form:
+    ...     form = asyncio.run(form.read("multipart/form-data; boundary=x", body()))
+    ...     [(path.name, path.read_text()) for path in form.keep("guide")]
+    [('a.md', '# A')]
 
     Args:
         store: the store whose uploads folder the files go to.
@@ -165,7 +173,18 @@ def upload_place(folder: Path, name: str) -> Path:
 
 
 def forget_incoming(store: StoreSettings) -> None:
-    """Delete the files that a killed server was receiving."""
+    """Delete the files that a killed server was receiving.
+
+    >>> import os
+    >>> store = StoreSettings(path=folder)
+    >>> part = uploads_folder(store) / INCOMING / "7f3a.part"
+    >>> part.parent.mkdir(parents=True)
+    >>> part.touch()
+    >>> os.utime(part, (0, 0))  # a file of 1970
+    >>> forget_incoming(store)
+    >>> part.exists()
+    False
+    """
     for path in (uploads_folder(store) / INCOMING).glob("*.part"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:

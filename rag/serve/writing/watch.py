@@ -24,6 +24,11 @@ class Watcher:
     A change is processed once two scans in a row see the same files, so that a file is not read while it is written. If
     all files are gone at once (a disk that is not mounted), the job fails and deletes nothing.
 
+    >>> (folder / "docs").mkdir()
+    >>> watcher = Watcher(None, "guide", [folder / "docs"])
+    >>> watcher.as_dict()
+    {'collection': 'guide', 'folders': ['docs'], 'job': None, 'note': ''}
+
     Args:
         jobs: the queue of jobs.
         collection: the collection to sync.
@@ -114,6 +119,12 @@ class Watcher:
 
 def snapshot(folders: Sequence[Path], store: Path | None = None) -> str:
     """Return a digest of names, sizes and times of the readable files.
+
+    >>> _ = (folder / "a.md").write_text("It opens at 6.")
+    >>> before = snapshot([folder])
+    >>> _ = (folder / "a.md").write_text("It opens at half past 7.")
+    >>> snapshot([folder]) == before
+    False
 
     Raises:
         SourceError: a folder is gone.

@@ -107,7 +107,13 @@ def tell(
     paths: Mapping[str, str],
     waiting: list[str],
 ) -> None:
-    """Report what was removed, by the names that were given."""
+    """Report what was removed, by the names that were given.
+
+    >>> from types import SimpleNamespace
+    >>> shared = SimpleNamespace(collection="guide", json=False)
+    >>> tell(shared, {"old.md": {"docs/old.md": 12}}, [], {}, {}, [])
+    removed docs/old.md (12 sentences)
+    """
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
@@ -126,7 +132,12 @@ def tell(
 
 
 def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:
-    """Return the JSON result, with the same keys whatever was deleted."""
+    """Return the JSON result, with the same keys whatever was deleted.
+
+    >>> from types import SimpleNamespace
+    >>> as_json(SimpleNamespace(collection="guide"), dropped=True, sentences=12)
+    {'collection': 'guide', 'dropped': True, 'sentences': 12, 'removed': [], 'missing': [], 'not_erased': []}
+    """
     return {
         "collection": shared.collection,
         "dropped": False,
