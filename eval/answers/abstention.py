@@ -21,6 +21,10 @@ from indexes.plain import Plain
 class Abstention(Plain):
     """Right answers, false refusals and false answers, as shares of one dataset's questions.
 
+    >>> found = Abstention("guide", questions=40, right=0.8, false_refusals=0.1, false_answers=0.05)
+    >>> found.as_dict()
+    {'dataset': 'guide', 'questions': 40, 'right': 0.8, 'false_refusals': 0.1, 'false_answers': 0.05}
+
     Args:
         questions: number of questions, each asked with and without its documents.
         right: share whose answer, with the documents, contains the gold answer.

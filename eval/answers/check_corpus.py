@@ -13,7 +13,12 @@ from eval.answers.check_held_out import ROWS
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One true sentence. ``text`` and ``reworded`` contain ``entity`` and ``number`` literally."""
+    """One true sentence. ``text`` and ``reworded`` contain ``entity`` and ``number`` literally.
+
+    >>> fact = facts("en")[0]
+    >>> fact.text, fact.entity, fact.number
+    ('The lighthouse was designed by Marta Olsen in 1874.', 'Marta Olsen', '1874')
+    """
 
     document: int
     text: str

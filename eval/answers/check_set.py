@@ -48,7 +48,12 @@ _DIGITS = re.compile(r"\d[\d,.:]*\d|\d")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One answer sentence, its passages, and its class, which decides the expected status."""
+    """One answer sentence, its passages, and its class, which decides the expected status.
+
+    >>> one = next(row for row in labelled("en") if row.label == "wrong number")
+    >>> one.text, MUST[one.label]
+    ('The lighthouse was designed by Marta Olsen in 3874.', 'contradicted')
+    """
 
     text: str
     label: str
@@ -162,7 +167,12 @@ def negated(text: str, language: str) -> str:
 def passages_of(
     documents: Sequence[int], language: str, *, held_out: bool = False, latin: bool = False
 ) -> list[Passage]:
-    """Return the documents as numbered passages of three sentences each."""
+    """Return the documents as numbered passages of three sentences each.
+
+    >>> [passage] = passages_of([0], "en")
+    >>> passage.number, passage.sentences[0].text
+    (1, 'The lighthouse was designed by Marta Olsen in 1874.')
+    """
     known = facts(language, held_out=held_out, latin=latin)
     found = []
     for number, document in enumerate(documents, start=1):

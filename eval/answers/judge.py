@@ -40,6 +40,13 @@ def judge(
 ) -> AnswerScores:
     """Return the scores with ``faithful`` and ``relevant`` filled in, and the judge's agreement with ``contains``.
 
+    >>> from llama_index.core.llms import MockLLM
+    >>> row = Answered("q1", "Three months.", abstained=False, answerable=True, contains=1.0)
+    >>> echo = MockLLM()  # repeats the prompt, which is neither yes nor no
+    >>> judge(AnswerScores([row], {}), {"q1": "How long is the notice?"}, {}, echo).notes
+    ['2 replies of the judge are neither yes nor no and are left out', 'the judge agrees poorly with the string measures
+     (kappa 0.00)']
+
     Args:
         questions: query id -> question.
         passages: query id -> texts that the answer is based on.

@@ -35,7 +35,12 @@ GUESS = 25.0  # seconds per answer, until one is measured
 
 @dataclass(frozen=True, slots=True)
 class LayoutQuestion:
-    """One question of one dataset, and the documents that may be used to answer it."""
+    """One question of one dataset, and the documents that may be used to answer it.
+
+    >>> one = LayoutQuestion("guide", "q1", "When?", [["6"]], answerable=False, documents=("other.md",))
+    >>> one.answerable, one.documents  # its own document is left out
+    (False, ('other.md',))
+    """
 
     dataset: str
     query: str
@@ -48,6 +53,11 @@ class LayoutQuestion:
 @dataclass(slots=True)
 class Kept:
     """One saved answer.
+
+    >>> asked = {"model": "qwen3:8b", "settings": {"top_n": "3"}, "answerable": True, "signals": {"support": 1.0}}
+    >>> kept = Kept("guide", "q1", "plain", text="At 6 [1].", right=True, refused=False, **asked)
+    >>> kept.key
+    ('guide', 'q1', True, 'qwen3:8b', (('top_n', '3'),))
 
     Args:
         layout, model: layout and model that were asked; ``settings`` are the layout's settings.
@@ -81,6 +91,12 @@ class Kept:
 class AnswerFile:
     """Answers saved as JSON lines; the last line of a question, layout and model counts.
 
+    >>> asked = {"model": "qwen3:8b", "settings": {"top_n": "3"}, "answerable": True, "signals": {"support": 1.0}}
+    >>> kept = Kept("guide", "q1", "plain", text="At 6 [1].", right=True, refused=False, **asked)
+    >>> AnswerFile(folder / "answers.jsonl").add(kept)
+    >>> kept.key in AnswerFile(folder / "answers.jsonl").rows  # an interrupted run goes on from there
+    True
+
     Raises:
         SourceError: a line is not an answer.
     """
@@ -101,6 +117,12 @@ class AnswerFile:
 
 def read_answers(path: Path) -> list[Kept]:
     """Read the answers of a file.
+
+    >>> asked = {"model": "qwen3:8b", "settings": {"top_n": "3"}, "answerable": True, "signals": {"support": 1.0}}
+    >>> kept = Kept("guide", "q1", "plain", text="At 6 [1].", right=True, refused=False, **asked)
+    >>> AnswerFile(folder / "answers.jsonl").add(kept)
+    >>> [row.text for row in read_answers(folder / "answers.jsonl")]
+    ['At 6 [1].']
 
     Raises:
         SourceError: the file cannot be read, or a complete line is not an answer.
@@ -170,7 +192,13 @@ def questions_of(dataset: Dataset) -> list[LayoutQuestion]:
 
 
 def in_turn(lists: Sequence[Sequence[LayoutQuestion]]) -> Iterator[LayoutQuestion]:
-    """Yield the questions of all datasets in turn, so that an interrupted run is balanced."""
+    """Yield the questions of all datasets in turn, so that an interrupted run is balanced.
+
+    >>> of = lambda dataset, query: LayoutQuestion(dataset, query, "When?", [["6"]], True, ("d1",))
+    >>> lists = [[of("guide", "q1"), of("guide", "q2")], [of("rules", "q1")]]
+    >>> [(one.dataset, one.query) for one in in_turn(lists)]
+    [('guide', 'q1'), ('rules', 'q1'), ('guide', 'q2')]
+    """
     for place in range(max(map(len, lists), default=0)):
         yield from (one[place] for one in lists if place < len(one))
 

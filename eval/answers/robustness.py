@@ -47,6 +47,12 @@ class NoiseCondition:
 def chosen_documents(dataset: Dataset, condition: NoiseCondition, seed: int = 0) -> dict[str, list[str]]:
     """Return query id -> the documents it may use; questions without the documents needed are left out.
 
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("good", "wrong")}
+    >>> dataset = Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"good": 1, "wrong": 0}})
+    >>> chosen_documents(dataset, NoiseCondition("none", passages=1))  # no relevant document
+    {'q1': ['wrong']}
+
     Raises:
         SettingsError: the share of noise is not between 0 and 1.
         SourceError: the dataset has no question for this condition.
@@ -75,6 +81,10 @@ def chosen_documents(dataset: Dataset, condition: NoiseCondition, seed: int = 0)
 
 def with_noise(dataset: Dataset, retriever: Any, passages: int, progress: Tick | None = None) -> Dataset:
     """Return the dataset with judgements of 0: unchanged if it has some, else for what a search finds.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"good": 1, "wrong": 0}})
+    >>> with_noise(dataset, retriever=None, passages=5) is dataset  # it has judgements of 0
+    True
 
     Args:
         retriever: a retriever of ``rag.build_retriever`` over an index of the dataset.

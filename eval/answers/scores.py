@@ -52,7 +52,12 @@ def f1(answer: str, gold: Gold) -> float:
 
 @dataclass(slots=True)
 class Answered:
-    """The scores of one answer; None if a measure does not apply."""
+    """The scores of one answer; None if a measure does not apply.
+
+    >>> row = score_answer("q1", "Notice is three months.", [["three months", "3 months"]])
+    >>> row.contains, row.exact, row.citation_recall
+    (1.0, 0.0, None)
+    """
 
     query: str
     answer: str
@@ -69,7 +74,12 @@ class Answered:
 
 @dataclass(slots=True)
 class AnswerScores(Plain):
-    """The scores of all answers, each measure's mean over the answers it applies to, and a judge's agreement."""
+    """The scores of all answers, each measure's mean over the answers it applies to, and a judge's agreement.
+
+    >>> rows = [score_answer("q1", "three months", [["three months"]]), score_answer("q2", "six", [["five"]])]
+    >>> AnswerScores(rows, means(rows)).mean["contains"]
+    0.5
+    """
 
     answers: list[Answered]
     mean: dict[str, float]

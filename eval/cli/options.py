@@ -78,12 +78,24 @@ toml_option = click.option(
 
 
 def pipeline_option(text: str) -> Callable[[F], F]:
-    """Return the option --pipeline with this help."""
+    """Return the option --pipeline with this help.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(pipeline_option("Name and settings.")(lambda specs: click.echo(specs)))
+    >>> print(CliRunner().invoke(command, ["--pipeline", "base", "--pipeline", "wide=window:5"]).output)
+    ('base', 'wide=window:5')
+    """
     return click.option("--pipeline", "specs", multiple=True, metavar="NAME=KEY:VALUE,...", help=text)
 
 
 def sample_options(queries: int, documents: int, *, least: int = 1) -> Callable[[F], F]:
-    """Return --queries (``limit``) and --documents with these defaults, for commands that use a part of a dataset."""
+    """Return --queries (``limit``) and --documents with these defaults, for commands that use a part of a dataset.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(sample_options(30, 150)(lambda **values: click.echo(values)))
+    >>> print(CliRunner().invoke(command, ["--queries", "5"]).output)
+    {'limit': 5, 'documents': 150}
+    """
 
     def number(flag: str, name: str, default: int, low: int, what: str) -> Callable[[F], F]:
         text, kind = f"Number of {what} per dataset.", click.IntRange(min=low)
@@ -95,12 +107,26 @@ def sample_options(queries: int, documents: int, *, least: int = 1) -> Callable[
 
 
 def dataset_argument(function: F) -> F:
-    """Add DATASET, and --train, --dev, --test for one file per split. The command receives one text, ``dataset``."""
+    """Add DATASET, and --train, --dev, --test for one file per split. The command receives one text, ``dataset``.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(dataset_argument(lambda dataset: click.echo(dataset)))
+    >>> print(CliRunner().invoke(command, ["data/mine"]).output)
+    data/mine
+    >>> print(CliRunner().invoke(command, ["--train", "a.jsonl", "--test", "b.jsonl"]).output)
+    train=a.jsonl,test=b.jsonl
+    """
     return _with_dataset(function, required=True)
 
 
 def optional_dataset(function: F) -> F:
-    """Add the same options to a command that may do without them; ``dataset`` is then None."""
+    """Add the same options to a command that may do without them; ``dataset`` is then None.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(optional_dataset(lambda dataset: click.echo(repr(dataset))))
+    >>> print(CliRunner().invoke(command, []).output)
+    None
+    """
     return _with_dataset(function, required=False)
 
 
@@ -130,6 +156,10 @@ def _with_dataset(function: F, *, required: bool) -> F:
 @dataclass
 class MeasuringOptions:
     """The options that all measuring commands share.
+
+    >>> options = {"cache": None, "limit": None, "out": Path("runs"), "overwrite": False}
+    >>> MeasuringOptions(Shared(), "test", names="mrr@10 R@100", **options).measures()
+    ['RR@10', 'R@100']
 
     Args:
         limit: number of questions to use, from the first; None: all.
@@ -171,7 +201,13 @@ def settings_with(shared: Shared, changes: Mapping[str, object]) -> Settings:
 
 
 def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Add ``options``, --split, --cache, --no-rerank and the shared options, passed as ``MeasuringOptions``."""
+    """Add ``options``, --split, --cache, --no-rerank and the shared options, passed as ``MeasuringOptions``.
+
+    >>> from click.testing import CliRunner
+    >>> command = click.command(measuring(queries_option)(lambda given: click.echo(f"{given.split} {given.limit}")))
+    >>> print(CliRunner().invoke(command, ["--split", "dev", "--queries", "5"]).output)
+    dev 5
+    """
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -199,6 +235,9 @@ def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 def refuse_existing(output: Path | None) -> None:
     """Refuse to overwrite the file for the rag.toml lines.
 
+    >>> refuse_existing(None)
+    >>> refuse_existing(Path("no-such.toml"))
+
     Raises:
         SettingsError: it exists.
     """
@@ -217,7 +256,15 @@ def show_notes(notes: Iterable[str]) -> None:
 def give_toml(
     text: str, found: Any, output: Path | None, as_json: bool, check: Callable[[], None] = lambda: None
 ) -> None:
-    """Print the result and its notes, and write the rag.toml lines to ``output``, if given.
+    r"""Print the result and its notes, and write the rag.toml lines to ``output``, if given.
+
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(notes=[])
+    >>> give_toml("[answer]\nabstain_below = 0.3\n", found, folder / "threshold.toml", as_json=False)
+    [answer]
+    abstain_below = 0.3
+    >>> (folder / "threshold.toml").exists()
+    True
 
     Args:
         check: raises if the lines must not be used.
@@ -236,7 +283,14 @@ def give_toml(
 
 
 def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> None:
-    """Print the scores of runs or conditions as a table or JSON, with the judge's agreement and notes."""
+    """Print the scores of runs or conditions as a table or JSON, with the judge's agreement and notes.
+
+    >>> from eval.answers.scores import AnswerScores, means, score_answer
+    >>> rows = [score_answer("q1", "Three months.", [["three months"]])]
+    >>> show_scores("run", [("base", AnswerScores(rows, {"contains": 1.0, "f1": 0.8}))], as_json=False)
+    run   contains      f1
+    base    1.0000  0.8000
+    """
     from eval.report.table import table
     from rag.cli.output import data, data_json
 
@@ -267,7 +321,14 @@ def measure_names(text: str | None) -> list[str]:
 
 
 def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
-    """Read a dataset; with ``limit``, only its first queries (a different dataset, with another hash)."""
+    r"""Read a dataset; with ``limit``, only its first queries (a different dataset, with another hash).
+
+    >>> (folder / "qrels").mkdir()
+    >>> _ = (folder / "qrels" / "test.tsv").write_text("q1\td1\t1\nq2\td1\t1\n")
+    >>> _ = (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "When?"}\n{"_id": "q2", "text": "Where?"}\n')
+    >>> dataset_of(str(folder), "test", limit=1).queries
+    {'q1': 'When?'}
+    """
     from eval.datasets import load_dataset
     from eval.datasets.questions import subset
 

@@ -134,7 +134,16 @@ def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure
 
 
 def row(result: Evaluation, out: Path) -> dict[str, Any]:
-    """Return a run as plain data for JSON."""
+    """Return a run as plain data for JSON.
+
+    >>> from eval.measure.evaluate import Evaluation
+    >>> from eval.measure.metrics import score
+    >>> from eval.measure.runs import Run
+    >>> results = {"q1": [("d1", 0.9)]}
+    >>> run = Run("base", results, timings_ms={"q1": {"search": 12.0}})
+    >>> row(Evaluation(run, score(results, {"q1": {"d1": 1}}, ["RR@10"])), Path("runs"))
+    {'name': 'base', 'scores': {'RR@10': 1.0}, 'notes': [], 'p50_ms': 12.0, 'p95_ms': 12.0, 'folder': 'runs/base'}
+    """
     run = result.run
     found: dict[str, Any] = {
         "name": run.name,
@@ -146,7 +155,13 @@ def row(result: Evaluation, out: Path) -> dict[str, Any]:
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
-    """Return a dataset's name, path, split, hash and counts as plain data for JSON."""
+    """Return a dataset's name, path, split, hash and counts as plain data for JSON.
+
+    >>> from eval.datasets.dataset import Dataset
+    >>> found = summary(Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}}, path="data/mine"))
+    >>> found["name"], found["split"], found["queries"], found["documents"]
+    ('mine', 'test', 1, 0)
+    """
     return {
         "name": dataset.name,
         "path": dataset.path,

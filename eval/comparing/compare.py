@@ -31,7 +31,12 @@ LEVELS = tuple(step / 10 for step in range(11))  # recall levels of the precisio
 
 @dataclass(slots=True)
 class Scored:
-    """A scored run: means, values per query, (p50, p95) milliseconds per stage, precision at 11 recall levels."""
+    """A scored run: means, values per query, (p50, p95) milliseconds per stage, precision at 11 recall levels.
+
+    >>> runs = [Run("a", {"q1": [("d1", 0.9)]}), Run("b", {"q1": [("d2", 0.9)]})]
+    >>> [(run.name, run.mean) for run in compare(runs, {"q1": {"d1": 1}}, ["RR@10"]).runs]
+    [('a', {'RR@10': 1.0}), ('b', {'RR@10': 0.0})]
+    """
 
     name: str
     mean: dict[str, float]
@@ -47,7 +52,14 @@ class Scored:
 
 @dataclass(slots=True)
 class Difference:
-    """``run`` minus ``against`` in one measure; ``p_holm`` is corrected over the comparisons of this measure."""
+    """``run`` minus ``against`` in one measure; ``p_holm`` is corrected over the comparisons of this measure.
+
+    >>> qrels = {f"q{i}": {"d": 1} for i in range(8)}
+    >>> good, bad = (Run(name, {q: [(d, 0.9)] for q in qrels}) for name, d in (("good", "d"), ("bad", "x")))
+    >>> difference = compare([bad, good], qrels, ["RR@10"]).difference("good", "RR@10")
+    >>> difference.against, difference.paired.difference, difference.paired.wins
+    ('bad', 1.0, 8)
+    """
 
     run: str
     against: str
@@ -66,6 +78,11 @@ class Verdict:
     """Whether to keep the step from ``against`` to ``run``, and why, in one sentence.
 
     ``latency`` is None if the runs have too few timings to compare.
+
+    >>> qrels = {f"q{i}": {"d": 1} for i in range(8)}
+    >>> good, bad = (Run(name, {q: [(d, 0.9)] for q in qrels}) for name, d in (("good", "d"), ("bad", "x")))
+    >>> compare([bad, good], qrels, ["RR@10"]).verdicts[0].sentence
+    'keep: +1.0000 MRR@10 (+1.0000 to +1.0000, p = 0.0078)'
     """
 
     run: str
@@ -77,7 +94,13 @@ class Verdict:
 
 @dataclass(slots=True)
 class Comparison(Plain):
-    """The result of ``compare``, and the input of ``eval.report``. ``measures[0]`` decides the verdicts."""
+    """The result of ``compare``, and the input of ``eval.report``. ``measures[0]`` decides the verdicts.
+
+    >>> same = [Run(name, {"q1": [("d1", 0.9)]}) for name in ("a", "b")]
+    >>> found = compare(same, {"q1": {"d1": 1}}, ["RR@10"], title="No change")
+    >>> found.title, found.queries, found.difference("b", "RR@10").paired.ties
+    ('No change', 1, 1)
+    """
 
     measures: list[str]
     runs: list[Scored]

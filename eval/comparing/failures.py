@@ -26,7 +26,11 @@ STAGES = {
 
 @dataclass(slots=True)
 class Gold:
-    """A relevant document of a failed query. Ranks are 1-based, None if not found; ``stage`` is a key of STAGES."""
+    """A relevant document of a failed query. Ranks are 1-based, None if not found; ``stage`` is a key of STAGES.
+
+    >>> Gold("d1", "Notice is three months.", rank=None, stage="not in candidates").stage
+    'not in candidates'
+    """
 
     id: str
     text: str
@@ -39,7 +43,13 @@ class Gold:
 
 @dataclass(slots=True)
 class Failure(Plain):
-    """A failed query: what should have been found, and what was."""
+    """A failed query: what should have been found, and what was.
+
+    >>> missed = Gold("d1", "Notice is three months.", rank=None, stage="not in candidates")
+    >>> failure = Failure("q1", "How long is the notice?", value=0.0, gold=[missed])
+    >>> failure.as_dict()["gold"][0]["stage"], STAGES[missed.stage]
+    ('not in candidates', 'no leg has it in its first top_k')
+    """
 
     query: str
     question: str
@@ -100,7 +110,12 @@ def explain(run: Run, dataset: Dataset, query: str, value: float, retriever: Any
 
 
 def summary(failures: list[Failure]) -> dict[str, int]:
-    """Return stage -> number of relevant documents it lost."""
+    """Return stage -> number of relevant documents it lost.
+
+    >>> missed = [Gold(name, "", rank=None, stage="not in candidates") for name in ("d1", "d2")]
+    >>> summary([Failure("q1", "How long is the notice?", value=0.0, gold=missed)])
+    {'not in candidates': 2}
+    """
     counts = Counter(item.stage for failure in failures for item in failure.gold)
     return {stage: counts[stage] for stage in STAGES if counts[stage]}
 

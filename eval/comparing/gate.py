@@ -22,7 +22,11 @@ PASSED, REGRESSED, UNUSABLE, INCOMPARABLE = 0, 1, 2, 3
 
 
 class GateError(RagWrightError):
-    """The two runs cannot be compared. Its exit code differs from that of a regression, so that CI can tell."""
+    """The two runs cannot be compared. Its exit code differs from that of a regression, so that CI can tell.
+
+    >>> GateError("the runs have no query in common", remedy="name two runs over one dataset").exit_code
+    3
+    """
 
     exit_code = INCOMPARABLE
 
@@ -30,6 +34,12 @@ class GateError(RagWrightError):
 @dataclass(slots=True)
 class GateCheck:
     """One measure of the run against the baseline.
+
+    >>> qrels = {f"q{i}": {"d": 1} for i in range(8)}
+    >>> before, after = (Run(name, {q: [(d, 0.9)] for q in qrels}) for name, d in (("before", "d"), ("after", "x")))
+    >>> [check] = gate(before, after, qrels, ["RR@10"])
+    >>> check.regressed, check.sentence()
+    (True, 'RR@10: 1.0000 -> 0.0000 (-1.0000, 95 % -1.0000 to -1.0000, p = 0.0078, 0/0/8)')
 
     Args:
         before, after: means of the baseline and of the run.

@@ -28,7 +28,13 @@ LATENCY = (
 
 @dataclass(frozen=True, slots=True)
 class Slower(Plain):
-    """Milliseconds per question by which one run is slower than another, with the 95 % interval."""
+    """Milliseconds per question by which one run is slower than another, with the 95 % interval.
+
+    >>> print(Slower(12.5, low=10.0, high=15.0))
+    +12.5 ms per question (p50; +10.0 to +15.0, at equal load)
+    >>> print(Slower(0.5, low=-1.0, high=2.0))
+    milliseconds within the noise (p50 -1.0 to +2.0)
+    """
 
     difference: float
     low: float
@@ -69,7 +75,13 @@ def total(stages: dict[str, float]) -> float:
 
 
 def slower(new: Run, old: Run) -> Slower | None:
-    """Return how much slower ``new`` is than ``old``; None if fewer than 20 questions were timed in both."""
+    """Return how much slower ``new`` is than ``old``; None if fewer than 20 questions were timed in both.
+
+    >>> old = Run("old", {}, timings_ms={f"q{i}": {"search": 10.0} for i in range(20)})
+    >>> new = Run("new", {}, timings_ms={f"q{i}": {"search": 12.0} for i in range(20)})
+    >>> slower(new, old).difference, slower(new, Run("not timed", {})) is None
+    (2.0, True)
+    """
     common = [q for q in old.timings_ms if old.timings_ms[q] and new.timings_ms.get(q)]
     if len(common) < 2 * BLOCKS:
         return None

@@ -40,6 +40,10 @@ _CELLS = 4_000_000  # elements of one block of signs or counts
 class Paired(Plain):
     """One run against another in one measure.
 
+    >>> [found] = paired([0.5, 0.5, 0.0, -0.25])
+    >>> found.difference, found.wins, found.ties, found.losses
+    (0.1875, 2, 1, 1)
+
     Args:
         difference: mean of (run - other).
         low, high: its 95 % percentile bootstrap interval.

@@ -14,7 +14,15 @@ SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 
 
 def recognise(path: Path) -> bool:
-    """Return whether ``path`` is a BEIR folder."""
+    """Return whether ``path`` is a BEIR folder.
+
+    >>> recognise(folder)
+    False
+    >>> (folder / "qrels").mkdir()
+    >>> write_jsonl(folder / "queries.jsonl", [])
+    >>> recognise(folder)
+    True
+    """
     return path.is_dir() and (path / "qrels").is_dir() and jsonl_file(path, "queries") is not None
 
 
@@ -22,6 +30,12 @@ def read(path: Path, split: str = "test") -> Dataset:
     """Read a BEIR folder. Queries without a row in this split's qrels belong to other splits and are left out.
 
     Without corpus.jsonl, the judgements name documents of an existing index.
+
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> _ = write(Dataset("mine", {"d1": notice}, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}}), folder)
+    >>> dataset = read(folder)
+    >>> dataset.queries, dataset.qrels, dataset.corpus["d1"].text
+    ({'q1': 'How long is the notice?'}, {'q1': {'d1': 1}}, 'Notice is three months.')
     """
     bad = BadRows()
     qrels_path = next(
@@ -38,12 +52,26 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def splits(path: Path) -> list[str]:
-    """Return the splits that have a qrels file, sorted by name."""
+    """Return the splits that have a qrels file, sorted by name.
+
+    >>> (folder / "qrels").mkdir()
+    >>> for name in ("test.tsv", "dev.tsv", "readme.md"):
+    ...     (folder / "qrels" / name).touch()
+    >>> splits(folder)
+    ['dev', 'test']
+    """
     return sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
 
 
 def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
     """Write a BEIR folder, and return notes. Documents, questions and other splits already there are kept.
+
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> dataset = Dataset("mine", {"d1": notice}, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}}, split="dev")
+    >>> write(dataset, folder)  # no notes: everything is written
+    []
+    >>> sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    ['corpus.jsonl', 'qrels/dev.tsv', 'queries.jsonl']
 
     Raises:
         SourceError: an id cannot be written in qrels; or, without ``overwrite``, the split or the id of a document or
@@ -68,9 +96,15 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
 
 
 def write_together(dataset: Dataset, folder: Path, target: Path, qrels: str, *, overwrite: bool) -> None:
-    """Write qrels to ``target``, and add the dataset's documents and questions to those in ``folder``.
+    r"""Write qrels to ``target``, and add the dataset's documents and questions to those in ``folder``.
 
     Everything is compared before anything is written.
+
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> dataset = Dataset("mine", {"d1": notice}, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}})
+    >>> write_together(dataset, folder, folder / "qrels.txt", "q1 0 d1 1\n", overwrite=False)
+    >>> (folder / "queries.jsonl").read_text()
+    '{"_id": "q1", "text": "How long is the notice?"}\n'
 
     Raises:
         SourceError: without ``overwrite``, ``target`` holds other judgements, or an id has another text.
@@ -103,13 +137,24 @@ def _other_text(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def jsonl_file(folder: Path, stem: str) -> Path | None:
-    """Return the folder's ``stem``.jsonl or ``stem``.jsonl.gz, None if it has neither."""
+    """Return the folder's ``stem``.jsonl or ``stem``.jsonl.gz, None if it has neither.
+
+    >>> (folder / "corpus.jsonl.gz").touch()
+    >>> jsonl_file(folder, "corpus").name, jsonl_file(folder, "queries")
+    ('corpus.jsonl.gz', None)
+    """
     files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
     return next((file for file in files if file.is_file()), None)
 
 
 def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
-    """Read corpus.jsonl (id -> passage; {} without a file), and add its faults to ``bad``."""
+    """Read corpus.jsonl (id -> passage; {} without a file), and add its faults to ``bad``.
+
+    >>> rows = [{"_id": "d1", "text": "Notice is three months.", "lang": "en"}]
+    >>> write_jsonl(folder / "corpus.jsonl", rows)
+    >>> read_corpus(folder / "corpus.jsonl", BadRows())["d1"]
+    CorpusPassage(id='d1', title='', text='Notice is three months.', extra={'lang': 'en'})
+    """
     corpus: dict[str, CorpusPassage] = {}
     for number, row in json_rows(path, bad) if path else ():
         identity, title = text_field(row, "_id"), text_field(row, "title", optional=True)
@@ -125,7 +170,13 @@ def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
 
 
 def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Read queries.jsonl (id -> question, id -> further fields), and add its faults to ``bad``."""
+    """Read queries.jsonl (id -> question, id -> further fields), and add its faults to ``bad``.
+
+    >>> rows = [{"_id": "q1", "text": "How long is the notice?", "answers": ["3 months"]}]
+    >>> write_jsonl(folder / "queries.jsonl", rows)
+    >>> read_queries(folder / "queries.jsonl", BadRows())
+    ({'q1': 'How long is the notice?'}, {'q1': {'answers': ['3 months']}})
+    """
     texts: dict[str, str] = {}
     extras: dict[str, dict[str, Any]] = {}
     for number, row in json_rows(path, bad) if path else ():
@@ -151,7 +202,14 @@ def join(
     path: Path,
     split: str,
 ) -> Dataset:
-    """Build a dataset of the judged queries."""
+    """Build a dataset of the judged queries.
+
+    >>> texts = {"q1": "How long is the notice?", "q2": "Of another split?"}
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> dataset = join("mine", {"d1": notice}, texts, {}, {"q1": {"d1": 1, "d9": 1}}, path=Path("mine"), split="test")
+    >>> list(dataset.queries), dataset.notes
+    (['q1'], ["1 judged document is not in the corpus and cannot be found (e.g. 'd9')"])
+    """
     notes = []
     unknown = {d for judged in qrels.values() for d in judged if d not in corpus} if corpus else set()
     if unknown:

@@ -18,12 +18,22 @@ OURS = ("pos", "neg", "pos_ids", "neg_ids", "pos_judgements", "neg_judgements")
 
 
 def recognise(row: dict[str, Any]) -> bool:
-    """Return whether a file's first row is in this format."""
+    """Return whether a file's first row is in this format.
+
+    >>> recognise({"query": "When?", "pos": ["At 6."], "neg": []}), recognise({"query": "When?"})
+    (True, False)
+    """
     return "query" in row and "pos" in row
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file. A teacher's pos_scores and neg_scores are kept in ``extra``; they are not judgements."""
+    """Read one file. A teacher's pos_scores and neg_scores are kept in ``extra``; they are not judgements.
+
+    >>> write_jsonl(folder / "train.jsonl", [{"query": "When?", "pos": ["It opens at 6."], "neg": ["Fees are due."]}])
+    >>> dataset = read(folder / "train.jsonl", split="train")
+    >>> [sorted(judged.values()) for judged in dataset.qrels.values()], len(dataset.corpus)
+    ([[0, 1]], 2)
+    """
     reader = ListReader(path, split)
     for number, row in json_rows(path, reader.bad):
         positive, negative = text_list(row, "pos"), text_list(row, "neg")
@@ -50,6 +60,13 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) -> list[str]:
     """Write one jsonl file with ids beside the texts, and return notes on what the format cannot hold.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name, text=text) for name, text in (("d1", "It opens at 6."), ("d2", "Fees."))}
+    >>> write(Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"d1": 1}}), folder / "train.jsonl")
+    ['1 negative was drawn at random among unjudged documents (seed 0)']
+    >>> [(row["pos"], row["neg"]) for _, row in json_rows(folder / "train.jsonl", None)]
+    [(['It opens at 6.'], ['Fees.'])]
 
     Args:
         negatives: minimum number of negatives per row (FlagEmbedding divides by zero on an empty "neg"); rows with

@@ -16,7 +16,14 @@ from indexes.errors import SourceError
 
 
 class ListReader:
-    """Build a dataset row by row."""
+    """Build a dataset row by row.
+
+    >>> reader = ListReader(Path("lists.jsonl"), "test")
+    >>> query = reader.query(1, {"query": "When does it open?"}, ours=())
+    >>> reader.judge(query, reader.documents(1, ["It opens at 6."], {}, "pos_ids"), None, default=1)
+    >>> reader.dataset.queries, reader.dataset.relevant(query) == [text_id("It opens at 6.")]
+    ({'q1': 'When does it open?'}, True)
+    """
 
     def __init__(self, path: Path, split: str) -> None:
         self.dataset = Dataset(path.stem, {}, {}, {}, split=split, path=str(path))
@@ -70,7 +77,12 @@ class ListReader:
 
 
 def lost(dataset: Dataset, used: set[str]) -> list[str]:
-    """Return notes on what a format of lists cannot hold: unused documents, separate titles."""
+    """Return notes on what a format of lists cannot hold: unused documents, separate titles.
+
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("d1", "d2")}
+    >>> lost(Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"d1": 1}}), used={"d1"})
+    ['1 of 2 documents is judged for no query and is left out']
+    """
     notes = []
     left = len(dataset.corpus) - len(used & dataset.corpus.keys())
     if left:
@@ -84,12 +96,22 @@ def lost(dataset: Dataset, used: set[str]) -> list[str]:
 
 
 def missing_text(dataset: Dataset) -> list[str]:
-    """Return the sorted ids of judged documents without a text."""
+    """Return the sorted ids of judged documents without a text.
+
+    >>> missing_text(Dataset("mine", {"d1": CorpusPassage("d1")}, {"q1": "When?"}, {"q1": {"d1": 1, "d2": 0}}))
+    ['d2']
+    """
     return sorted({d for judged in dataset.qrels.values() for d in judged if d not in dataset.corpus})
 
 
 def require_texts(dataset: Dataset) -> None:
     """Require a text for each judged document.
+
+    >>> require_texts(Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d2": 1}}))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: 1 judged document has no text (the first: 'd2'); convert a dataset that has its corpus:
+     this format consists of texts
 
     Raises:
         SourceError: a judged document has no text.

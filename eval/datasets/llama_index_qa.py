@@ -19,12 +19,23 @@ KEYS = ("queries", "corpus", "relevant_docs")
 
 
 def recognise(content: Any) -> bool:
-    """Return whether a JSON file's content is in this format."""
+    """Return whether a JSON file's content is in this format.
+
+    >>> recognise({"queries": {}, "corpus": {}, "relevant_docs": {}}), recognise([])
+    (True, False)
+    """
     return isinstance(content, dict) and all(isinstance(content.get(key), dict) for key in KEYS)
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file, in UTF-8 or in the locale's encoding."""
+    """Read one file, in UTF-8 or in the locale's encoding.
+
+    >>> content = {"queries": {"q1": "When?"}, "corpus": {"d1": "It opens at 6."}, "relevant_docs": {"q1": ["d1"]}}
+    >>> _ = (folder / "qa.json").write_text(json.dumps(content))
+    >>> dataset = read(folder / "qa.json")
+    >>> dataset.queries, dataset.qrels
+    ({'q1': 'When?'}, {'q1': {'d1': 1}})
+    """
     try:
         content = json.loads(read_text(path))
     except ValueError as error:
@@ -67,7 +78,14 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads, and return notes."""
+    """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads, and return notes.
+
+    >>> dataset = Dataset("mine", {"d1": CorpusPassage("d1", text="It opens.")}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> write(dataset, folder / "qa.json")
+    []
+    >>> json.loads((folder / "qa.json").read_text())["relevant_docs"]
+    {'q1': ['d1']}
+    """
     require_texts(dataset)
     content: dict[str, Any] = {
         "queries": dataset.queries,

@@ -26,12 +26,23 @@ OURS = (
 
 
 def recognise(row: dict[str, Any]) -> bool:
-    """Return whether a file's first row is in this format."""
+    """Return whether a file's first row is in this format.
+
+    >>> recognise({"query": "When?", "positive": [], "negative": []}), recognise({"query": "When?", "pos": []})
+    (True, False)
+    """
     return "query" in row and "positive" in row and ("negative" in row or "documents" in row)
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file. Without "documents", a query's list is its positives followed by its negatives."""
+    """Read one file. Without "documents", a query's list is its positives followed by its negatives.
+
+    >>> row = {"query": "When?", "positive": ["It opens at 6."], "negative": ["Fees are due."]}
+    >>> write_jsonl(folder / "lists.jsonl", [row])
+    >>> dataset = read(folder / "lists.jsonl")
+    >>> [[dataset.corpus[name].text for name in listed] for listed in dataset.candidates.values()]
+    [['It opens at 6.', 'Fees are due.']]
+    """
     reader = ListReader(path, split)
     repeated = 0
     for number, row in json_rows(path, reader.bad):
@@ -65,7 +76,13 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write one jsonl file with ids beside the texts, and return notes on what the format cannot hold."""
+    """Write one jsonl file with ids beside the texts, and return notes on what the format cannot hold.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("d1", "d2", "d3")}
+    >>> write(Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"d1": 1, "d2": 0}}), folder / "lists.jsonl")
+    ['1 of 3 documents is judged for no query and is left out']
+    """
     require_texts(dataset)
     used: set[str] = set()
     rows = []

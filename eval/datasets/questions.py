@@ -23,7 +23,12 @@ def wording(text: str) -> str:
 
 
 def relevant_by_wording(dataset: Dataset) -> dict[str, list[str]]:
-    """Return wording -> ids of the documents relevant to any question of that wording, best first per question."""
+    """Return wording -> ids of the documents relevant to any question of that wording, best first per question.
+
+    >>> queries = {"q1": "When does it open?", "q2": "when does it open"}
+    >>> relevant_by_wording(Dataset("mine", {}, queries, {"q1": {"d1": 1}, "q2": {"d2": 1}}))
+    {'when does it open': ['d1', 'd2']}
+    """
     found: dict[str, list[str]] = {}
     for query, text in dataset.queries.items():
         found.setdefault(wording(text), []).extend(dataset.relevant(query))
@@ -63,6 +68,11 @@ def shared(dataset: Dataset, others: Iterable[Dataset]) -> set[str]:
 
 
 def without(dataset: Dataset, others: Iterable[Dataset]) -> Dataset:
-    """Return the dataset without the questions that are also in ``others`` (see ``shared``)."""
+    """Return the dataset without the questions that are also in ``others`` (see ``shared``).
+
+    >>> dataset = Dataset("mine", {}, {"q1": "When?", "q2": "Where?"}, {"q1": {"d1": 1}, "q2": {"d1": 1}})
+    >>> list(without(dataset, [Dataset("test", {}, {"t1": "when"}, {"t1": {"d1": 1}})]).queries)
+    ['q2']
+    """
     dropped = shared(dataset, others)
     return subset(dataset, (query for query in dataset.queries if query not in dropped))

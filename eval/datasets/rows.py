@@ -56,6 +56,10 @@ def bad_rows(bad: list[str]) -> str:
 def read_text(path: Path) -> str:
     """Read a text file (.gz too) as UTF-8, else in the locale's encoding, which LlamaIndex writes, else as GB18030.
 
+    >>> _ = (folder / "old.txt").write_bytes("六点开门".encode("gb18030"))
+    >>> read_text(folder / "old.txt")
+    '六点开门'
+
     Raises:
         SourceError: the file cannot be read, or is in none of these encodings.
     """
@@ -73,14 +77,24 @@ def read_text(path: Path) -> str:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (1-based line number, line) of the lines that are not blank; only a line feed ends a line."""
+    r"""Yield (1-based line number, line) of the lines that are not blank; only a line feed ends a line.
+
+    >>> _ = (folder / "a.txt").write_text("first\n\nthird\n")
+    >>> list(lines(folder / "a.txt"))
+    [(1, 'first'), (3, 'third')]
+    """
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             yield number, line.removesuffix("\r")
 
 
 def json_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (1-based line number, row) of a JSONL file, and add its faults to ``bad``."""
+    r"""Yield (1-based line number, row) of a JSONL file, and add its faults to ``bad``.
+
+    >>> _ = (folder / "rows.jsonl").write_text('{"_id": "q1"}\n\n["a list, no object"]\n')
+    >>> list(json_rows(folder / "rows.jsonl", BadRows()))  # the fault of line 3 is recorded, not raised
+    [(1, {'_id': 'q1'})]
+    """
     for number, line in lines(path):
         try:
             row = json.loads(line)
@@ -138,7 +152,12 @@ def whole_number(value: Any) -> int | None:
 
 
 def write_jsonl(path: Path, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
-    """Write rows as JSON lines in UTF-8, and create the folder if needed."""
+    r"""Write rows as JSON lines in UTF-8, and create the folder if needed.
+
+    >>> write_jsonl(folder / "new" / "rows.jsonl", [{"question": "几点开门？"}])
+    >>> (folder / "new" / "rows.jsonl").read_text(encoding="utf-8")
+    '{"question": "几点开门？"}\n'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for row in rows:

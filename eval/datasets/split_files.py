@@ -79,6 +79,12 @@ class SplitFiles:
 def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | None:
     """Return the split files of a folder, or those named by ``joined``; None if ``place`` is something else.
 
+    >>> for name in ("train.jsonl", "test.jsonl"):
+    ...     (folder / name).touch()
+    >>> found = find(folder, is_dataset=lambda file: True)
+    >>> {split: file.name for split, file in found.files.items()}
+    {'test': 'test.jsonl', 'train': 'train.jsonl'}
+
     Args:
         is_dataset: tells whether a file is a dataset in a single-file format.
 

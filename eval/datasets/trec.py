@@ -17,7 +17,12 @@ from indexes.errors import SourceError
 
 
 def recognise(path: Path) -> bool:
-    """Return whether ``path`` is a TREC qrels file, or a folder with one."""
+    r"""Return whether ``path`` is a TREC qrels file, or a folder with one.
+
+    >>> _ = (folder / "qrels.txt").write_text("q1 0 d1 1\n")
+    >>> recognise(folder / "qrels.txt")
+    True
+    """
     if path.is_dir():
         return bool(_qrels_files(path))
     if ".json" in path.name or not path.is_file():
@@ -27,7 +32,14 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read a qrels file with the queries and documents beside it."""
+    r"""Read a qrels file with the queries and documents beside it.
+
+    >>> _ = (folder / "qrels.txt").write_text("q1 0 d1 1\n")
+    >>> _ = (folder / "queries.tsv").write_text("q1\tHow long is the notice?\n")
+    >>> dataset = read(folder / "qrels.txt")
+    >>> dataset.queries, dataset.qrels
+    ({'q1': 'How long is the notice?'}, {'q1': {'d1': 1}})
+    """
     bad = BadRows()
     file = _choose(path, split) if path.is_dir() else path
     folder = file.parent
@@ -52,7 +64,13 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
-    """Write a folder with qrels.{split}.trec, queries.jsonl and corpus.jsonl, and return notes.
+    r"""Write a folder with qrels.{split}.trec, queries.jsonl and corpus.jsonl, and return notes.
+
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> write(Dataset("mine", {"d1": notice}, {"q1": "How long?"}, {"q1": {"d1": 1}}), folder)
+    []
+    >>> (folder / "qrels.test.trec").read_text()
+    'q1 0 d1 1\n'
 
     Raises:
         SourceError: an id contains white space, which separates TREC's columns; otherwise as ``beir.write``.
@@ -71,7 +89,13 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
 
 
 def splits(folder: Path) -> list[str]:
-    """Return those of train, dev and test that occur in the name of exactly one qrels file."""
+    r"""Return those of train, dev and test that occur in the name of exactly one qrels file.
+
+    >>> for name in ("qrels.dev.trec", "qrels.test.trec"):
+    ...     _ = (folder / name).write_text("q1 0 d1 1\n")
+    >>> splits(folder)
+    ['dev', 'test']
+    """
     names = [file.name.lower() for file in _qrels_files(folder)]
     return [split for split in ("dev", "test", "train") if sum(split in name for name in names) == 1]
 

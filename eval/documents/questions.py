@@ -21,6 +21,10 @@ QUESTIONS = Path(__file__).with_name("questions.jsonl")
 class DocumentQuestion:
     """A question, and where the documents answer it.
 
+    >>> question = DocumentQuestion("When does it open?", "harbour.md", ((100, 140),), check="")
+    >>> question.answered_at("harbour.md", 130, 160), question.answered_at("harbour.md", 140, 160)
+    (True, False)
+
     Args:
         file: path below the documents' folder.
         spans: (start, end) of each piece of evidence in the file's extracted text.
@@ -58,6 +62,11 @@ def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Doc
 def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[str, Document]:
     """Return file -> document, for the files that the questions name.
 
+    >>> _ = (folder / "harbour.md").write_text("The harbour opens at 6.")
+    >>> questions = [DocumentQuestion("When does it open?", "harbour.md", ((0, 23),), check="")]
+    >>> {file: document.text for file, document in read_documents(folder, questions).items()}
+    {'harbour.md': 'The harbour opens at 6.'}
+
     Raises:
         SourceError: the folder has none of them.
     """
@@ -76,7 +85,12 @@ def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[
 def fitting(
     questions: Sequence[DocumentQuestion], documents: dict[str, Document]
 ) -> tuple[list[DocumentQuestion], list[str]]:
-    """Return the questions whose evidence is at its recorded offsets, and a note on each file with others."""
+    """Return the questions whose evidence is at its recorded offsets, and a note on each file with others.
+
+    >>> question = DocumentQuestion("When does it open?", "harbour.md", ((0, 23),), check="0" * 12)
+    >>> fitting([question], {"harbour.md": Document(text="The harbour opens at 7.")})
+    ([], ['the text of harbour.md has changed: questions about it are left out'])
+    """
     kept, notes = [], []
     for question in questions:
         document = documents.get(question.file)

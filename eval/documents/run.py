@@ -25,6 +25,10 @@ DEPTH = 10
 class DocumentOutcome:
     """The results of one pipeline.
 
+    >>> outcome = DocumentOutcome("sentences", ranks=[1, 2, 0, 1], right_file=[True, True, False, True])
+    >>> outcome.reciprocal.tolist(), outcome.as_dict()["MRR@10"], outcome.as_dict()["Hit@1"]
+    ([1.0, 0.5, 0.0, 1.0], 0.625, 0.5)
+
     Args:
         ranks: per question, rank of the first sentence that overlaps the evidence; 0 if not among the first ten.
         right_file: per question, whether the first sentence is from the right file.

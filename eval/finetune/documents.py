@@ -31,7 +31,11 @@ NOTHING = "nothing: no measured run used questions from a language model"
 
 @dataclass(frozen=True)
 class QuestionOptions:
-    """How questions are generated; see ``eval.synthesis.run``. Each field's ``option`` has its help."""
+    """How questions are generated; see ``eval.synthesis.run``. Each field's ``option`` has its help.
+
+    >>> QuestionOptions(limit=100).values()
+    {'limit': 100, 'per_passage': 3, 'window': 5, 'test_share': 0.25, 'within': 10, 'check': 'llm', 'seed': 7}
+    """
 
     limit: int | None = option(
         400, "Number of passages to ask about, drawn at random.", low=1, metavar="N", everyday=True, measured=NOTHING
@@ -61,7 +65,12 @@ class QuestionOptions:
 
 @dataclass(frozen=True)
 class DocumentOptions(QuestionOptions):
-    """Options of questions and of the training; other training options have the model's defaults."""
+    """Options of questions and of the training; other training options have the model's defaults.
+
+    >>> options = DocumentOptions(epochs=1, limit=100)
+    >>> options.of(EmbedderOptions).epochs, options.of(EmbedderOptions).batch, options.of(M3Options).batch
+    (1, 32, 4)
+    """
 
     epochs: float = option(
         3, "Number of epochs; early stopping may end the training sooner.", above=0, everyday=True, measured=NOTHING
@@ -191,6 +200,15 @@ def finetune_documents(
 
 def base_of(settings: Settings) -> str:
     """Return the configured model, for training.
+
+    >>> from rag.settings import Settings
+    >>> base_of(Settings.model_validate({"encoder": {"provider": "minilm"}}))
+    'minilm'
+    >>> base_of(Settings.model_validate({"encoder": {"provider": "ollama", "model": "bge-m3"}}))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the model of encoder.provider = 'ollama' cannot be trained; name a
+     sentence-transformers folder or hub name with --base
 
     Raises:
         SettingsError: it cannot be trained.

@@ -25,6 +25,9 @@ def cache_folder(path: str | Path | None = None) -> Path:
 def make_folder(folder: Path) -> Path:
     """Create the folder if needed, and return it.
 
+    >>> make_folder(folder / "a" / "b").is_dir()
+    True
+
     Raises:
         SettingsError: it cannot be created.
     """

@@ -19,7 +19,12 @@ from indexes.errors import SourceError
 
 @dataclass(slots=True)
 class Evaluation:
-    """A run and its scores. ``evaluation["nDCG@10"]`` is the mean of a measure."""
+    """A run and its scores. ``evaluation["nDCG@10"]`` is the mean of a measure.
+
+    >>> qrels, results = {"q1": {"d1": 1}}, {"q1": [("d2", 0.9), ("d1", 0.8)]}
+    >>> Evaluation(Run("mine", results), score(results, qrels, ["RR@10"]))["RR@10"]
+    0.5
+    """
 
     run: Run
     scores: Scores
@@ -84,7 +89,12 @@ def run_pipeline(
     progress: Tick | None = None,
     before: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Ask a pipeline every question, without scoring. Arguments as for ``evaluate``."""
+    """Ask a pipeline every question, without scoring. Arguments as for ``evaluate``.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"harbour.md": 1}})
+    >>> run_pipeline(lambda question: [("harbour.md", 0.9)], dataset, name="mine").results
+    {'q1': [('harbour.md', 0.9)]}
+    """
     find = finder(pipeline, dataset, cache=cache)
     run = Run(
         name or type(pipeline).__name__,
@@ -142,6 +152,14 @@ def _wanted(dataset: Dataset, query: str) -> dict[str, Any]:
 
 def check_dataset(run: Run, dataset: Dataset) -> None:
     """Refuse to score a run with the judgements of another dataset.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"harbour.md": 1}}, path="mine")
+    >>> check_dataset(Run("new", {}, dataset=dataset.hash), dataset)
+    >>> check_dataset(Run("old", {}, dataset="0" * 16, dataset_path="other"), dataset)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: the run 'old' was made on another dataset (other, split test) than mine, split test;
+     name the dataset it was made on, or run it again: its texts or judgements have changed
 
     Raises:
         SourceError: the hashes differ. A bare TREC run has none and is not checked.

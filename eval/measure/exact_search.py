@@ -63,6 +63,14 @@ class RerankFinder(Finder):
     """Ask a reranker to order the dataset's lists, as MTEB does. Positives missing from a list are not added.
 
     Without lists, all judged documents of a query are reranked, including those judged 0.
+
+    >>> from types import SimpleNamespace
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name, text=text) for name, text in (("d1", "Fees."), ("d2", "It opens at 6."))}
+    >>> dataset = Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"d1": 0, "d2": 1}})
+    >>> longest = SimpleNamespace(score=lambda question, texts: SimpleNamespace(raw=[len(text) for text in texts]))
+    >>> RerankFinder(longest, dataset)("q1", "When?").ranked
+    [('d2', 14.0), ('d1', 5.0)]
     """
 
     def __init__(self, reranker: Any, dataset: Dataset) -> None:
@@ -95,7 +103,13 @@ class RerankFinder(Finder):
 
 
 def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> list[tuple[str, float]]:
-    """Return (id, score) best first: our rerankers' raw scores, or the node scores of a LlamaIndex postprocessor."""
+    """Return (id, score) best first: our rerankers' raw scores, or the node scores of a LlamaIndex postprocessor.
+
+    >>> from types import SimpleNamespace
+    >>> longest = SimpleNamespace(score=lambda question, texts: SimpleNamespace(raw=[len(text) for text in texts]))
+    >>> rerank(longest, "When?", ["d1", "d2"], ["Fees.", "It opens at 6."])
+    [('d2', 14.0), ('d1', 5.0)]
+    """
     if not ids:
         return []
     if hasattr(reranker, "score"):
@@ -128,7 +142,17 @@ def best(ids: Sequence[str], scores: NDArray[np.float32], depth: int) -> list[tu
 
 
 class EncoderReranker:
-    """An encoder as a reranker, as MTEB measures embedders: the cosine of question and text."""
+    """An encoder as a reranker, as MTEB measures embedders: the cosine of question and text.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.encoders.base import Encoded
+    >>> rows = {"When?": [1, 0], "It opens at 6.": [1, 0], "Fees.": [0, 1]}
+    >>> encode = lambda texts: Encoded(np.array([rows[text] for text in texts], np.float32))
+    >>> model = {"encode_queries": encode, "encode_documents": encode, "parallel": 1}
+    >>> encoder = SimpleNamespace(fingerprint=SimpleNamespace(digest="0" * 16), **model)
+    >>> EncoderReranker(encoder).score("When?", ["It opens at 6.", "Fees."]).raw.tolist()
+    [1.0, 0.0]
+    """
 
     def __init__(self, encoder: CachedEncoder | CachedPaired) -> None:
         self._encoder = encoder

@@ -17,7 +17,11 @@ TRACED = 10  # number of candidates whose trace is saved with a run; relevant on
 
 @dataclass(slots=True)
 class QueryResult:
-    """One question's result: (document id, score) best first, milliseconds per stage, and what the stages did."""
+    """One question's result: (document id, score) best first, milliseconds per stage, and what the stages did.
+
+    >>> QueryResult([("d1", 0.9), ("d2", 0.4)], {"search": 12.5}).ranked[0]
+    ('d1', 0.9)
+    """
 
     ranked: list[tuple[str, float]]
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -29,6 +33,15 @@ class Finder:
 
     ``parallel``: number of questions to ask concurrently; more than 1 only if the slow work is done by servers.
     ``together``: number of questions to pass to ``many``, which encodes them in one forward pass.
+
+    >>> class Alphabetical(Finder):
+    ...     def __call__(self, query, text):
+    ...         return QueryResult([(name, 1.0) for name in sorted(self.dataset.corpus)])
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name) for name in ("d2", "d1")}
+    >>> find = Alphabetical(Dataset("mine", corpus, {"q1": "When?"}, {"q1": {"d2": 1}}))
+    >>> [found.ranked for found in find.many([("q1", "When?")])]
+    [[('d1', 1.0), ('d2', 1.0)]]
     """
 
     parallel = 1
@@ -58,6 +71,9 @@ def parallel_of(engine: Any, *, answers: bool) -> int:
 
     The servers that it calls set the limit; models in this process take turns. Without a server it is 1.
 
+    >>> parallel_of(lambda question: [], answers=False)  # not one of ours
+    1
+
     Args:
         engine: a retriever with ``settings``, or with ``answers`` a query engine with ``settings`` and ``retriever``.
         answers: whether the language model writes answers.
@@ -80,7 +96,12 @@ def parallel_of(engine: Any, *, answers: bool) -> int:
 
 
 def notes_of_questions(encoder: Any) -> list[str]:
-    """Return a note where questions are read otherwise than sentences, and not with equal vectors."""
+    """Return a note where questions are read otherwise than sentences, and not with equal vectors.
+
+    >>> from types import SimpleNamespace
+    >>> notes_of_questions(SimpleNamespace()), notes_of_questions(SimpleNamespace(question_kind="int8"))
+    ([], ['questions were read with weights of 8 bits (encoder.question_runtime), sentences were not'])
+    """
     if getattr(encoder, "question_kind", QUESTIONS[0]) == QUESTIONS[0]:
         return []
     return ["questions were read with weights of 8 bits (encoder.question_runtime), sentences were not"]

@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 def finder(pipeline: Any, dataset: Dataset, *, cache: str | Path | None = None) -> Finder:
     """Return the finder for a pipeline.
 
+    >>> dataset = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> type(finder(lambda question: [("d1", 0.9)], dataset)).__name__
+    'FunctionFinder'
+    >>> finder("minilm", dataset)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: a str cannot be measured; pass a retriever, a query engine, an embedder, a reranker, a
+     function or a saved run
+
     Raises:
         SettingsError: pipelines of this type cannot be measured.
     """
@@ -214,7 +223,15 @@ class EngineFinder(HybridFinder):
 
 
 class NodesFinder(Finder):
-    """Ask any other LlamaIndex retriever or query engine."""
+    """Ask any other LlamaIndex retriever or query engine.
+
+    >>> from llama_index.core.schema import NodeWithScore, TextNode
+    >>> from types import SimpleNamespace
+    >>> node = NodeWithScore(node=TextNode(text="It opens at 6.", metadata={"source": "harbour.md"}), score=0.9)
+    >>> dataset = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"harbour.md": 1}})
+    >>> NodesFinder(SimpleNamespace(retrieve=lambda text: [node]), dataset)("q1", "When?").ranked
+    [('harbour.md', 0.9)]
+    """
 
     def __init__(self, pipeline: Any, dataset: Dataset) -> None:
         index = getattr(pipeline, "index", None)

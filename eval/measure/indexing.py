@@ -111,7 +111,13 @@ def _build(
 
 
 def documents_of(dataset: Dataset) -> list[Document]:
-    """Return the dataset's documents that have a text, as they are indexed."""
+    r"""Return the dataset's documents that have a text, as they are indexed.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {"d1": CorpusPassage("d1", "Notice", "It is three months."), "d2": CorpusPassage("d2")}
+    >>> [(document.id_, document.text) for document in documents_of(Dataset("mine", corpus, {}, {}))]
+    [('d1', 'Notice\n\nIt is three months.')]
+    """
     from llama_index.core.schema import Document
 
     return [
@@ -127,7 +133,14 @@ def _at(settings: IndexSettings, place: Path) -> IndexSettings:
 
 
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:
-    """Return 16 hex digits over all settings that decide which points a document becomes."""
+    """Return 16 hex digits over all settings that decide which points a document becomes.
+
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(fingerprint=SimpleNamespace(digest="0" * 16))
+    >>> wider = IndexSettings.model_validate({"split": {"max_chars": 400}})
+    >>> recipe_digest(IndexSettings(), encoder) == recipe_digest(wider, encoder)
+    False
+    """
     from indexes.ingest.events import RECIPE_VERSION
     from indexes.ingest.vector_shape import vector_shape
 

@@ -77,6 +77,10 @@ class Measure:
 class Scores:
     """The scores of a run. Both mappings are keyed by ``str(measure)``.
 
+    >>> scores = score({"q1": [("d1", 0.9)]}, {"q1": {"d1": 1}, "q2": {"d2": 1}}, ["RR@10"])
+    >>> scores.mean, scores.per_query["RR@10"]
+    ({'RR@10': 0.5}, {'q1': 1.0, 'q2': 0.0})
+
     Args:
         per_query: measure -> query id -> value in [0, 1], for all queries of the qrels.
         mean: measure -> mean over the queries of the qrels.

@@ -29,6 +29,10 @@ ADDRESSES = ("settings", "fingerprint", "notes")  # of these, what may hold addr
 class Run:
     """The results of one pipeline.
 
+    >>> run = Run("mine", {"q1": [("d1", 0.9)]}, details={"q1": {"window_rank": 2}})
+    >>> run.window_ranks, Run("bare", {}).window_ranks
+    ({'q1': 2}, None)
+
     Args:
         name: name in tables.
         results: query id -> (document id, score), best first, each document once.
@@ -104,6 +108,14 @@ def refuse_other(run: Run, folder: str | Path) -> None:
     """Refuse to overwrite another run: one with another dataset, other settings or other models.
 
     A repeat of the same measurement replaces the old one.
+
+    >>> _ = save_run(Run("mine", {"q1": [("d1", 0.9)]}, dataset="3f"), folder)
+    >>> refuse_other(Run("again", {"q1": [("d1", 0.8)]}, dataset="3f"), folder)  # the same dataset, settings and models
+    >>> try:
+    ...     refuse_other(Run("other", {}, dataset="7a"), folder)
+    ... except SettingsError as error:
+    ...     print(error.remedy)
+    give the run another name, name another --out, or add --overwrite
 
     Raises:
         SettingsError: the folder holds another run; the error names what differs.

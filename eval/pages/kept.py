@@ -26,7 +26,13 @@ RESAMPLES = 2000  # per interval: few, since a page waits for it
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One saved run, from its run.json alone. ``id`` is its path below the runs folder."""
+    """One saved run, from its run.json alone. ``id`` is its path below the runs folder.
+
+    >>> listed = Listed("guide/base", Path("runs/guide/base"), "base", "3f", "data/guide", 40, {"RR@10": 0.8}, 1.7e9)
+    >>> listed.as_dict()
+    {'id': 'guide/base', 'name': 'base', 'dataset': 'data/guide', 'questions': 40, 'scores': {'RR@10': 0.8}, 'changed':
+     1700000000.0}
+    """
 
     id: str
     folder: Path
@@ -45,7 +51,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run with measure -> query id -> value, and measure -> (mean, low, high) with its 95 % interval."""
+    """A run with measure -> query id -> value, and measure -> (mean, low, high) with its 95 % interval.
+
+    >>> from eval.measure.runs import save_run
+    >>> known = {"questions": {"q1": "When?"}, "qrels": {"q1": {"d1": 1}}, "scores": {"RR@10": 1.0}}
+    >>> _ = save_run(Run("base", {"q1": [("d1", 0.9)]}, **known), folder / "base")
+    >>> opened = open_run(find_run(folder, "base"))
+    >>> opened.values["RR@10"], opened.intervals["RR@10"], opened.dataset.queries
+    ({'q1': 1.0}, (1.0, 1.0, 1.0), {'q1': 'When?'})
+    """
 
     run: Run
     values: dict[str, dict[str, float]]
@@ -58,7 +72,14 @@ class Opened:
 
 
 def list_runs(root: Path) -> list[Listed]:
-    """Return the runs below a folder, grouped by dataset, newest first; [] if the folder does not exist."""
+    """Return the runs below a folder, grouped by dataset, newest first; [] if the folder does not exist.
+
+    >>> from eval.measure.runs import save_run
+    >>> for name in ("base", "guide/wide"):
+    ...     _ = save_run(Run(name, {"q1": [("d1", 0.9)]}), folder / name)
+    >>> sorted(listed.id for listed in list_runs(folder))
+    ['base', 'guide/wide']
+    """
     found = [listed for folder in _folders(root) if (listed := _listed(root, folder)) is not None]
     newest = {about: max(run.changed for run in found if run.about == about) for about in {run.about for run in found}}
     return sorted(found, key=lambda run: (-newest[run.about], run.about, -run.changed, run.id))
@@ -66,6 +87,15 @@ def list_runs(root: Path) -> list[Listed]:
 
 def find_run(root: Path, identity: str) -> Listed:
     """Return the listed run with this id. Ids are looked up in the list, never opened as paths.
+
+    >>> from eval.measure.runs import save_run
+    >>> _ = save_run(Run("base", {"q1": [("d1", 0.9)]}), folder / "base")
+    >>> find_run(folder, "base").name
+    'base'
+    >>> find_run(folder, "../base")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: there is no run '../base'; see the list on the evaluation page
 
     Raises:
         SourceError: there is no such run.
@@ -78,6 +108,12 @@ def find_run(root: Path, identity: str) -> Listed:
 
 def open_run(listed: Listed) -> Opened:
     """Read a run and score it with the judgements saved in it; the result is cached until the files change.
+
+    >>> from eval.measure.runs import save_run
+    >>> known = {"questions": {"q1": "When?"}, "qrels": {"q1": {"d1": 1}}, "scores": {"RR@10": 1.0}}
+    >>> _ = save_run(Run("base", {"q1": [("d1", 0.9)]}, **known), folder / "base")
+    >>> open_run(find_run(folder, "base")).values["RR@10"]
+    {'q1': 1.0}
 
     Raises:
         SourceError: it has no judgements (an older version wrote it), or is too large for a page.

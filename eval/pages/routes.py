@@ -31,7 +31,11 @@ LINKS = (("/eval", "Evaluation", "评测"),)
 
 
 def evaluation_pages() -> AddedPages:
-    """Return the pages, for the entry point ``ragwright.pages``."""
+    """Return the pages, for the entry point ``ragwright.pages``.
+
+    >>> evaluation_pages().links
+    (('/eval', 'Evaluation', '评测'),)
+    """
     whole = APIRouter()
     whole.include_router(router)
     whole.include_router(api)

@@ -19,7 +19,11 @@ SAME = 1e-9
 
 @dataclass(slots=True)
 class MeanCell:
-    """A mean, and its interval if the run could be opened."""
+    """A mean, and its interval if the run could be opened.
+
+    >>> MeanCell(0.8)  # a run that cannot be opened has no interval
+    MeanCell(mean=0.8, low=None, high=None)
+    """
 
     mean: float
     low: float | None = None
@@ -37,7 +41,16 @@ class Group:
 
 
 def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
-    """Group runs by dataset, with the intervals of the first ``columns`` measures."""
+    """Group runs by dataset, with the intervals of the first ``columns`` measures.
+
+    >>> from eval.measure.runs import Run, save_run
+    >>> from eval.pages.kept import list_runs
+    >>> known = {"questions": {"q1": "When?"}, "qrels": {"q1": {"d1": 1}}, "scores": {"RR@10": 1.0}}
+    >>> _ = save_run(Run("base", {"q1": [("d1", 0.9)]}, **known), folder / "base")
+    >>> [group] = run_groups(list_runs(folder), columns=1)
+    >>> group.measures, group.rows[0][1]
+    (['RR@10'], [MeanCell(mean=1.0, low=1.0, high=1.0)])
+    """
     groups = []
     for about, members in itertools.groupby(runs, key=lambda run: run.about):
         own = list(members)
@@ -57,7 +70,13 @@ def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[MeanCell
 
 
 def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[str, Any]]:
-    """Return the run's questions that contain ``words``, worst first, with the stage that lost the document."""
+    """Return the run's questions that contain ``words``, worst first, with the stage that lost the document.
+
+    >>> from eval.measure.runs import Run
+    >>> run = Run("base", {"q1": [("d2", 0.9)]}, questions={"q1": "When?"}, qrels={"q1": {"d1": 1}})
+    >>> question_rows(Opened(run, {"RR@10": {"q1": 0.0}}, {}), "RR@10")
+    [{'id': 'q1', 'question': 'When?', 'value': 0.0, 'stages': ['not in candidates']}]
+    """
     column, dataset = opened.values[measure], opened.dataset
     wanted = words.casefold()
     rows = []
@@ -72,7 +91,14 @@ def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[st
 
 
 def question_view(opened: Opened, query: str, measure: str) -> dict[str, Any]:
-    """Return one question: its values, the relevant documents with their rank in each stage, and the saved trace."""
+    """Return one question: its values, the relevant documents with their rank in each stage, and the saved trace.
+
+    >>> from eval.measure.runs import Run
+    >>> run = Run("base", {"q1": [("d2", 0.9), ("d1", 0.8)]}, questions={"q1": "When?"}, qrels={"q1": {"d1": 1}})
+    >>> view = question_view(Opened(run, {"RR@10": {"q1": 0.5}}, {}), "q1", "RR@10")
+    >>> view["question"], view["values"], [row["item"].rank for row in view["gold"]]
+    ('When?', {'RR@10': 0.5}, [2])
+    """
     run, details = opened.run, opened.run.details.get(query, {})
     relevant = set(opened.dataset.relevant(query))
     failure: Failure = explain(run, opened.dataset, query, opened.values[measure].get(query, 0.0))
@@ -95,6 +121,13 @@ def question_view(opened: Opened, query: str, measure: str) -> dict[str, Any]:
 
 def comparison_view(old: Opened, new: Opened, measure: str, names: tuple[str, str]) -> dict[str, Any]:
     """Return two runs of one dataset: comparison, settings that differ, and the questions that changed most.
+
+    >>> from eval.measure.runs import Run
+    >>> known = {"questions": {"q1": "When?"}, "qrels": {"q1": {"d1": 1}}}
+    >>> base, tuned = (Run(name, {"q1": [(name, 0.9)]}, **known) for name in ("d2", "d1"))
+    >>> old, new = Opened(base, {"RR@10": {"q1": 0.0}}, {}), Opened(tuned, {"RR@10": {"q1": 1.0}}, {})
+    >>> comparison_view(old, new, "RR@10", ("base", "tuned"))["better"]
+    [{'id': 'q1', 'question': 'When?', 'before': 0.0, 'after': 1.0, 'change': 1.0}]
 
     Args:
         names: names to use if the runs have the same name.

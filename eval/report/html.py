@@ -55,7 +55,15 @@ _WORDS = {"keep": "Keep", "drop": "Drop", "no worse": "No worse", "no evidence":
 
 
 def html(comparison: Comparison) -> str:
-    """The whole page. Save it with any name; it can be sent by mail as it is."""
+    """The whole page. Save it with any name; it can be sent by mail as it is.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run("a", {"q1": [("d1", 0.9)]}), Run("<b>", {"q1": [("d2", 0.9)]})]
+    >>> page = html(compare(runs, {"q1": {"d1": 1}}, ["RR@10"], title="Two runs"))
+    >>> "<h1>Two runs</h1>" in page, "<b>" in page, "http" in page  # escaped, and nothing is loaded
+    (True, False, False)
+    """
     title = comparison.title or "Comparison"
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',

@@ -20,7 +20,17 @@ _SPECIAL = {
 
 
 def latex(comparison: Comparison) -> str:
-    """Return one ``table`` environment, which needs ``\\usepackage{booktabs}``. Best values are bold."""
+    r"""Return one ``table`` environment, which needs ``\usepackage{booktabs}``. Best values are bold.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run("a", {"q1": [("d1", 0.9)]}), Run("b_1", {"q1": [("d2", 0.9)]})]
+    >>> print(*latex(compare(runs, {"q1": {"d1": 1}}, ["RR@10"])).splitlines()[5:9], sep="\n")
+         & Run & MRR@10 \\
+        \midrule
+        a & a & \textbf{1.0000} \\
+        b & b\_1 & 0.0000 \\
+    """
     letters = dict(zip((run.name for run in comparison.runs), _letters(len(comparison.runs)), strict=True))
     best = {m: max(run.mean[m] for run in comparison.runs) for m in comparison.measures}
     rows = []

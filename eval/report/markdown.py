@@ -11,7 +11,16 @@ _SIGNS = {"+": " ▲", "-": " ▼", "": ""}
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return verdicts, tables of means, differences and latencies, and notes as Markdown."""
+    r"""Return verdicts, tables of means, differences and latencies, and notes as Markdown.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run("a", {"q1": [("d1", 0.9)]}), Run("b", {"q1": [("d2", 0.9)]})]
+    >>> print(*markdown(compare(runs, {"q1": {"d1": 1}}, ["RR@10"])).splitlines()[5:9], sep="\n")
+    | --- | ---: |
+    | a | **1.0000** |
+    | b | 0.0000 |
+    """
     lines = [f"## {plain(comparison.title or 'Comparison')}", ""]
     lines += [f"- **{plain(v.run)}** over {plain(v.against)}: {plain(v.sentence)}" for v in comparison.verdicts]
     lines += ["", *(f"> **Warning:** {plain(warning)}\n" for warning in comparison.warnings)]

@@ -20,7 +20,15 @@ COLOURS = 8  # classes c0 to c7, then c0 again
 
 
 def precision_recall(comparison: Comparison) -> str:
-    """Plot the interpolated precision at eleven recall levels, one line per run."""
+    """Plot the interpolated precision at eleven recall levels, one line per run.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run(name, {"q1": [("d1", 0.9)]}) for name in ("a", "b")]
+    >>> svg = precision_recall(compare(runs, {"q1": {"d1": 1}}, ["RR@10"]))
+    >>> svg.count("<polyline"), "a: precision 1.000 at recall 0.5" in svg
+    (2, True)
+    """
     frame = _Frame((0.0, 1.0), (0.0, 1.0))
     marks = []
     for number, run in enumerate(comparison.runs):
@@ -36,7 +44,15 @@ def precision_recall(comparison: Comparison) -> str:
 
 
 def per_query(comparison: Comparison, run: str, against: str, measure: str) -> str:
-    """Plot the sorted differences per query: how many queries win or lose, and whether a few decide the mean."""
+    """Plot the sorted differences per query: how many queries win or lose, and whether a few decide the mean.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run("a", {"q1": [("d2", 0.9)]}), Run("b", {"q1": [("d1", 0.9)]})]
+    >>> svg = per_query(compare(runs, {"q1": {"d1": 1}}, ["RR@10"]), "b", "a", "RR@10")
+    >>> "q1: 0.000 to 1.000 (+1.000)" in svg
+    True
+    """
     rows = {scored.name: scored.per_query[measure] for scored in comparison.runs}
     new, old = rows[run], rows[against]
     values = sorted(((new[q] - old[q], q) for q in new if q in old), reverse=True)
@@ -66,7 +82,14 @@ def per_query(comparison: Comparison, run: str, against: str, measure: str) -> s
 
 
 def quality_latency(comparison: Comparison) -> str:
-    """Plot the first measure against the median milliseconds per question; "" if no run has timings."""
+    """Plot the first measure against the median milliseconds per question; "" if no run has timings.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run(name, {"q1": [("d1", 0.9)]}) for name in ("a", "b")]
+    >>> quality_latency(compare(runs, {"q1": {"d1": 1}}, ["RR@10"]))  # no timings, no plot
+    ''
+    """
     measure = comparison.measures[0]
     points = [
         (run.latency[TOTAL][0], run.mean[measure], run.name, number)

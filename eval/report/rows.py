@@ -22,7 +22,15 @@ DIFFERENCE_HEAD = (
 
 
 def method(comparison: Comparison) -> str:
-    """Return one sentence on how the numbers were computed."""
+    """Return one sentence on how the numbers were computed.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run(name, {"q1": [("d1", 0.9)]}) for name in ("a", "b")]
+    >>> print(method(compare(runs, {"q1": {"d1": 1}}, ["nDCG@10"])))
+    1 query; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired randomisation test, 10,000 permutations
+     or exact, one comparison per measure; significant below 0.05; verdicts by NDCG@10; NDCG@10 is TREC's nDCG@10
+    """
     steps = len(comparison.verdicts)
     over = f"Holm-corrected over {steps} comparisons" if steps > 1 else "one comparison"
     names = legend(comparison.measures)
@@ -55,14 +63,32 @@ def _mean(comparison: Comparison, found: Difference) -> float:
 
 
 def mark(comparison: Comparison, difference: Difference | None) -> str:
-    """Return "+" for a significant win, "-" for a significant loss, "" otherwise."""
+    """Return "+" for a significant win, "-" for a significant loss, "" otherwise.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> qrels = {f"q{i}": {"d1": 1} for i in range(8)}
+    >>> runs = [Run(name, {q: [(name, 0.9)] for q in qrels}) for name in ("d2", "d1")]
+    >>> found = compare(runs, qrels, ["RR@10"])
+    >>> mark(found, found.difference("d1", "RR@10"))
+    '+'
+    """
     if difference is None or difference.p_holm >= comparison.alpha:
         return ""
     return "+" if difference.paired.difference > 0 else "-"
 
 
 def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
-    """Return the cells of a row in the table of differences."""
+    """Return the cells of a row in the table of differences.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> qrels = {f"q{i}": {"d1": 1} for i in range(8)}
+    >>> runs = [Run(name, {q: [(name, 0.9)] for q in qrels}) for name in ("d2", "d1")]
+    >>> found = compare(runs, qrels, ["RR@10"])
+    >>> difference_cells(found, found.differences[0])
+    ['d1', 'd2', 'MRR@10', '+1.0000', '-', '+1.0000 to +1.0000', '0.0078 *', '8 / 0 / 0']
+    """
     numbers = found.paired
     return [
         found.run,
@@ -77,13 +103,26 @@ def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
 
 
 def stages(comparison: Comparison) -> list[str]:
-    """Return the stages of all runs in the order they run, the total last."""
+    """Return the stages of all runs in the order they run, the total last.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> timed = {"q1": {"encode": 5.0, "search": 10.0}}
+    >>> runs = [Run(name, {"q1": [("d1", 0.9)]}, timings_ms=timed) for name in ("a", "b")]
+    >>> stages(compare(runs, {"q1": {"d1": 1}}, ["RR@10"]))
+    ['encode', 'search', 'total']
+    """
     seen = dict.fromkeys(stage for run in comparison.runs for stage in run.latency if stage != TOTAL)
     return [*seen, TOTAL] if any(run.latency for run in comparison.runs) else []
 
 
 def latency_cell(run: Scored, stage: str) -> str:
-    """Return "p50 / p95" in milliseconds, "-" if the run does not have this stage."""
+    """Return "p50 / p95" in milliseconds, "-" if the run does not have this stage.
+
+    >>> run = Scored("a", {}, {}, latency={"search": (10.0, 25.5)}, curve=[])
+    >>> latency_cell(run, "search"), latency_cell(run, "rerank")
+    ('10.0 / 25.5', '-')
+    """
     if stage not in run.latency:
         return "-"
     p50, p95 = run.latency[stage]

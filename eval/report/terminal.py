@@ -12,7 +12,16 @@ from indexes.display import one_line
 
 
 def terminal(comparison: Comparison) -> str:
-    """Return verdicts, means, differences, latencies, warnings and notes as plain text."""
+    r"""Return verdicts, means, differences, latencies, warnings and notes as plain text.
+
+    >>> from eval.comparing.compare import compare
+    >>> from eval.measure.runs import Run
+    >>> runs = [Run("a", {"q1": [("d1", 0.9)]}), Run("b", {"q1": [("d2", 0.9)]})]
+    >>> print(*terminal(compare(runs, {"q1": {"d1": 1}}, ["RR@10"])).splitlines()[2:5], sep="\n")
+    run   MRR@10
+    a    1.0000
+    b    0.0000
+    """
     parts = [one_line(comparison.title)] if comparison.title else []
     parts.append("\n".join(one_line(f"{v.run} over {v.against}: {v.sentence}") for v in comparison.verdicts))
     means: list[Sequence[object]] = []

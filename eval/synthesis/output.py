@@ -18,6 +18,13 @@ FOLDERS = ("beir", "trec")  # both splits in one folder, with one corpus
 def check_output(folder: Path, to: str, *, corpus: bool, ids: Iterable[str] = ()) -> Path:
     """Check that the output can be written, and return the work file's path.
 
+    >>> check_output(folder / "questions", "beir", corpus=True).name
+    'questions.work.jsonl'
+    >>> check_output(folder / "questions", "flag-embedding", corpus=False)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: flag-embedding needs the passages' texts; leave them out only with beir or trec
+
     Raises:
         SettingsError: the format is unknown or needs texts, or the output exists without a work file.
         SourceError: the format cannot hold the passages' ids.
@@ -45,6 +52,12 @@ def check_output(folder: Path, to: str, *, corpus: bool, ids: Iterable[str] = ()
 def check_arguments(counts: Mapping[str, int | None], share: float, check: str) -> None:
     """Refuse counts below 1, a share outside 0 to 1, and an unknown check.
 
+    >>> check_arguments({"limit": None, "per_passage": 3}, share=0.2, check="words")
+    >>> check_arguments({"per_passage": 0}, share=0.2, check="words")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: per_passage = 0 is too low; use 1 or more
+
     Raises:
         SettingsError: an argument is refused; the error names the allowed values.
     """
@@ -60,7 +73,16 @@ def check_arguments(counts: Mapping[str, int | None], share: float, check: str) 
 def write_splits(
     datasets: dict[str, Dataset], folder: Path, to: str, *, corpus: bool, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Write the splits that have questions, and return the paths and notes."""
+    """Write the splits that have questions, and return the paths and notes.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> notice = {"d1": CorpusPassage("d1", text="Notice is three months.")}
+    >>> train = Dataset("mine", notice, {"q1": "How long?"}, {"q1": {"d1": 1}}, split="train")
+    >>> splits = {"train": train, "test": Dataset("mine", {}, {}, {})}
+    >>> files, notes = write_splits(splits, folder, "beir", corpus=True, seed=0)
+    >>> notes, sorted(path.name for path in folder.rglob("*.*"))
+    (['the test split has no questions and is not written'], ['corpus.jsonl', 'queries.jsonl', 'train.tsv'])
+    """
     files: list[str] = []
     notes: list[str] = []
     _clear(folder)

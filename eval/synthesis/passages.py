@@ -24,7 +24,13 @@ SHORT, REPEATED = "too short to ask about", "the same text stands in the index a
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One passage: sentences of a document; its title is the heading path or the document's."""
+    r"""One passage: sentences of a document; its title is the heading path or the document's.
+
+    >>> record = SentenceRecord("rules.md", 0, "Notice is three months.")
+    >>> window = Window("rules.md#0-0", "rules.md", "Notice", record.text, "3f", (record,))
+    >>> window.as_row().content
+    'Notice\n\nNotice is three months.'
+    """
 
     id: str
     doc_id: str
@@ -93,7 +99,12 @@ class PassageWindows:
 
 
 def divide(records: Sequence[SentenceRecord], size: int) -> Iterator[list[SentenceRecord]]:
-    """Yield a document's sentences as passages of up to ``size``; none crosses a section, parent, heading or gap."""
+    """Yield a document's sentences as passages of up to ``size``; none crosses a section, parent, heading or gap.
+
+    >>> records = [SentenceRecord("rules.md", i, f"Rule {i}.") for i in range(6)]
+    >>> [[record.position for record in passage] for passage in divide(records, 5)]
+    [[0, 1, 2], [3, 4, 5]]
+    """
     run: list[SentenceRecord] = []
     for record in records:
         if run and not _follows(run[-1], record):
@@ -117,6 +128,14 @@ def in_test(doc_id: str, share: float) -> bool:
 
 def check_splits(drawn: Sequence[Window], share: float) -> None:
     """Refuse documents that all fall into one split, unless the share is 0 or 1.
+
+    >>> drawn = [Window(f"{name}#0-0", name, "", "", "", ()) for name in ("a.md", "b.md")]
+    >>> check_splits(drawn, share=0.0)  # training questions only
+    >>> check_splits(drawn, share=0.001)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: all 2 documents fall into the training split at test_share = 0.001, so the test split
+     would be empty; use --test-share 0.9, or ask for training questions only with --test-share 0
 
     Raises:
         SettingsError: they do; the error names a share that divides them.

@@ -19,6 +19,12 @@ VERSION = 1
 class WorkFile:
     """JSON lines: the settings first, then one line per finished passage. An incomplete last line is dropped.
 
+    >>> with WorkFile(folder / "work.jsonl", {"per_passage": 3}) as work:
+    ...     work.add({"id": "rules.md#0-4", "digest": "3f", "kept": []})
+    >>> with WorkFile(folder / "work.jsonl", {"per_passage": 3}) as work:  # after an interruption
+    ...     work.done("rules.md#0-4", "3f")["kept"], work.done("rules.md#0-4", "another text")
+    ([], None)
+
     Args:
         path: created if it does not exist.
         settings: settings that must be equal for all lines.

@@ -94,13 +94,35 @@ _NAMES_PASSAGE = (
 
 
 def ask_messages(passage: str, title: str, count: int, language: Language) -> list[ChatMessage]:
-    """Return the messages that ask for ``count`` questions that ``passage`` answers."""
+    """Return the messages that ask for ``count`` questions that ``passage`` answers.
+
+    >>> [system, user] = ask_messages("Notice is three months.", "Rules", 3, "en")
+    >>> print(user.content)
+    <passages>
+    Rules
+    <BLANKLINE>
+    Notice is three months.
+    </passages>
+    <BLANKLINE>
+    Write 3 questions that this answers, one a line:
+    """
     user = f"{_fenced(passage, title)}\n\n{_NOW[language].format(count=count)}"
     return _messages(_ASK[language].format(count=count), user)
 
 
 def check_messages(passage: str, title: str, question: str, language: Language) -> list[ChatMessage]:
-    """Return the messages that ask whether ``passage`` answers ``question``; ``read_verdict`` parses the reply."""
+    """Return the messages that ask whether ``passage`` answers ``question``; ``read_verdict`` parses the reply.
+
+    >>> [system, user] = check_messages("Notice is three months.", "Rules", "How long is the notice?", "en")
+    >>> print(user.content)
+    <passages>
+    Rules
+    <BLANKLINE>
+    Notice is three months.
+    </passages>
+    <BLANKLINE>
+    Question: How long is the notice?
+    """
     return _messages(_CHECK[language], f"{_fenced(passage, title)}\n\n{_QUESTION_LABEL[language]}{question}")
 
 

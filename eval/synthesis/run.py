@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 class Report:
     """Counts of what was made and dropped.
 
+    >>> report = Report(passages=12, questions=30, splits={"train": 24, "test": 6}, dropped={"asked before": 2})
+    >>> report.as_dict()["splits"], "datasets" in report.as_dict()
+    ({'train': 24, 'test': 6}, False)
+
     Args:
         passages: number of passages in the index; ``skipped``: reason -> number that cannot be asked about.
         asked: number of passages asked about in this run; ``resumed``: number finished by earlier runs.

@@ -34,7 +34,12 @@ RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # shown in the trade-off, beside
 
 @dataclass(frozen=True, slots=True)
 class ThresholdChoice:
-    """One false-answer rate: its threshold, and the held-out shares of questions that it answers."""
+    """One false-answer rate: its threshold, and the held-out shares of questions that it answers.
+
+    >>> found = fit([(0.9, 0.1 + i / 400) for i in range(120)], rate=0.05)
+    >>> found.trade_off[0].rate, found.trade_off[0].answered
+    (0.01, 1.0)
+    """
 
     rate: float
     below: float
@@ -45,6 +50,14 @@ class ThresholdChoice:
 @dataclass(slots=True)
 class Calibration(Plain):
     """A fitted threshold.
+
+    >>> found = fit([(0.2, 0.1 + i / 400) for i in range(120)], rate=0.05)
+    >>> found.check(least=0.5)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: with a false-answer rate of 0.05, only 0% of 120 answerable questions are answered,
+     less than the 50% of --min-answered; no rate answers that many: these scores cannot tell the two kinds of questions
+     apart; use a reranker or another embedding model; or lower --min-answered
 
     Args:
         below: ``answer.abstain_below``.
@@ -223,7 +236,15 @@ def _choice(
 
 
 def to_toml(found: Calibration) -> str:
-    """Return the ``[answer]`` lines for a rag.toml, with the figures as comments."""
+    """Return the ``[answer]`` lines for a rag.toml, with the figures as comments.
+
+    >>> print(to_toml(fit([(0.9, 0.1 + i / 400) for i in range(120)], rate=0.05)))
+    # false-answer rate: 0.05; held out, 0.0500 of 120 unanswerable and
+    # 1.0000 of 120 answerable ones are answered
+    [answer]
+    abstain_below = 0.38500000000000006
+    abstain_fingerprint = ""
+    """
     return (
         f"# false-answer rate: {found.rate:g}; held out, {found.false_answers:.4f} of {found.unanswerable} "
         f"unanswerable and\n# {found.answered:.4f} of {found.answerable} answerable ones are answered\n"

@@ -55,7 +55,14 @@ class Fit(Plain):
 
 
 def figures(rows: Sequence[Kept], refused: Sequence[bool]) -> Figures:
-    """Return the shares for decisions in ``refused``, one per answer."""
+    """Return the shares for decisions in ``refused``, one per answer.
+
+    >>> row = Kept("guide", "q1", "plain", "qwen3:8b", {}, True, "At 6.", right=True, refused=False, signals={})
+    >>> other = Kept("guide", "q2", "plain", "qwen3:8b", {}, False, "At 7.", right=False, refused=False, signals={})
+    >>> found = figures([row, other], refused=[False, True])
+    >>> found.right, found.false_refusals, found.refused
+    (1.0, 0.0, 1.0)
+    """
     pairs = list(zip(rows, refused, strict=True))
     answerable = [(row, no) for row, no in pairs if row.answerable]
     unanswerable = [no for row, no in pairs if not row.answerable]
@@ -76,6 +83,15 @@ def fit_refusals(
     rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05, fitted_on: str = ""
 ) -> Fit:
     """Fit on saved answers of one model and one layout.
+
+    >>> def kept(query, answerable, support):
+    ...     row = Kept("guide", query, "plain", "qwen3:8b", {}, answerable, "At 6.", answerable, False, {})
+    ...     row.signals["support"] = support
+    ...     return row
+    >>> rows = [*(kept(f"q{i}", True, 0.9) for i in range(20)), *(kept(f"w{i}", False, 0.1) for i in range(20))]
+    >>> found = fit_refusals(rows, signals=["support"])
+    >>> found.held_out.right, found.held_out.refused, found.alone["support"]
+    (1.0, 1.0, 1.0)
 
     Args:
         signals: names of the signals to use.
@@ -109,7 +125,17 @@ def fit_refusals(
 
 
 def held_out(rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05) -> list[bool]:
-    """Return for each answer whether a model fitted without its question would refuse it."""
+    """Return for each answer whether a model fitted without its question would refuse it.
+
+    >>> def kept(query, answerable, support):
+    ...     row = Kept("guide", query, "plain", "qwen3:8b", {}, answerable, "At 6.", answerable, False, {})
+    ...     row.signals["support"] = support
+    ...     return row
+    >>> rows = [*(kept(f"q{i}", True, 0.9) for i in range(20)), *(kept(f"w{i}", False, 0.1) for i in range(20))]
+    >>> refused = held_out(rows, signals=["support"])
+    >>> sum(refused[:20]), sum(refused[20:])
+    (0, 20)
+    """
     groups = list(dict.fromkeys((row.dataset, row.query) for row in rows))
     order = np.random.default_rng(0).permutation(len(groups))
     fold_of = {groups[place]: number % FOLDS for number, place in enumerate(order)}

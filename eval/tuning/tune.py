@@ -69,14 +69,20 @@ class TuneResult(Plain):
 def check_apart(train: Dataset, test: Dataset) -> None:
     """Refuse to tune and test on the same questions, by id or by wording.
 
+    >>> train = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"d1": 1}})
+    >>> check_apart(train, Dataset("mine", {}, {"t1": "when does it open"}, {"t1": {"d1": 1}}))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: 1 of 1 test question is also in training ('t1'); remove them from training with
+     --drop-shared, or divide one split with --holdout 0.5
+
     Raises:
         SettingsError: the two share questions, or one has none.
     """
     if same := shared(test, [train]):
         examples = ", ".join(repr(query) for query in sorted(same)[:3])
         raise SettingsError(
-            f"{counted(len(same), 'test question', of=len(test.queries), verb='are')} "
-            f"also training questions ({examples})",
+            f"{counted(len(same), 'test question', of=len(test.queries), verb='are')} also in training ({examples})",
             remedy="remove them from training with --drop-shared, or divide one split with --holdout 0.5",
         )
     if not train.queries or not test.queries:
@@ -138,6 +144,16 @@ def tune(
 ) -> TuneResult:
     """Choose on ``train``, cross-validate the choice, and measure it on ``test``.
 
+    >>> def asked(name):
+    ...     queries = {f"{name} {i}": f"{name} {i}?" for i in range(9)}
+    ...     return Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries}, split=name)
+    >>> def measured(dataset):
+    ...     return lambda changes: dict.fromkeys(dataset.qrels, 0.75 if changes else 0.5)
+    >>> train, test, axis = asked("train"), asked("test"), [{"retrieval.fusion": "rrf"}]
+    >>> found = tune(measured(train), measured(test), [axis], train, test, measure="RR@10")
+    >>> found.changes, found.held_out, found.test.difference
+    ({'retrieval.fusion': 'rrf'}, 0.75, 0.25)
+
     Args:
         train_values, test_values: changes -> query id -> value of the measure; called once per configuration.
         axes: each a list of alternatives, which are changes to the base settings.
@@ -197,7 +213,22 @@ def tune(
 
 
 def to_toml(found: TuneResult, profile: str) -> str:
-    """Return a profile for rag.toml, with the figures as comments."""
+    """Return a profile for rag.toml, with the figures as comments.
+
+    >>> def asked(name):
+    ...     queries = {f"{name} {i}": f"{name} {i}?" for i in range(9)}
+    ...     return Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries}, split=name)
+    >>> def measured(dataset):
+    ...     return lambda changes: dict.fromkeys(dataset.qrels, 0.75 if changes else 0.5)
+    >>> train, test, axis = asked("train"), asked("test"), [{"retrieval.fusion": "rrf"}]
+    >>> found = tune(measured(train), measured(test), [axis], train, test, measure="RR@10")
+    >>> print(to_toml(found, "mine"))
+    # RR@10, chosen among 2 configurations on training questions
+    # training: 0.5000 before, 0.7500 chosen, 0.7500 held out
+    # test: 0.5000 before, 0.7500 chosen (+0.2500, 95 % +0.2500 to +0.2500, p = 0.0039, 9 questions)
+    [profiles.mine.retrieval]
+    fusion = "rrf"
+    """
     t = found.test
     lines = [
         f"# {found.measure}, chosen among {found.tried} configurations on training questions",

@@ -98,7 +98,21 @@ def command(
 
 
 def trade_off(found: Calibration) -> str:
-    """Return a table with one row per rate: the shares of both kinds of questions that are answered."""
+    """Return a table with one row per rate: the shares of both kinds of questions that are answered.
+
+    >>> from eval.tuning.calibrate import fit
+    >>> found = fit([(0.9, 0.1 + i / 400) for i in range(120)], rate=0.05)
+    >>> print(trade_off(found))
+    answered, held out:
+    --rate       threshold  of 120 answerable  of 120 unanswerable
+    0.01            0.3975               100%                   0%
+    0.02            0.3950               100%                   5%
+    0.05 (this)     0.3850               100%                   5%
+    0.1             0.3700               100%                   5%
+    0.2             0.3400               100%                  18%
+    0.3             0.3100               100%                  29%
+    0.5             0.2500               100%                  50%
+    """
     rows = []
     for row in found.trade_off:
         this = " (this)" if row.rate == found.rate else ""

@@ -136,7 +136,13 @@ def named_runs(texts: tuple[str, ...]) -> list[tuple[str | None, list[str]]]:
 
 
 def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[Run | Repeats]:
-    """Return the runs in order, with those of one name combined to one ``Repeats``."""
+    """Return the runs in order, with those of one name combined to one ``Repeats``.
+
+    >>> from eval.measure.runs import Run
+    >>> named = [(None, ["runs/base"]), ("tuned", ["a/tuned", "b/tuned"])]
+    >>> [type(one).__name__ for one in grouped(named, [Run("base", {}), Run("a", {}), Run("b", {})])]
+    ['Run', 'Repeats']
+    """
     from eval.comparing.mean_of_seeds import Repeats
 
     rest = iter(runs)
@@ -148,7 +154,13 @@ def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[
 
 
 def load_runs(folders: tuple[Path, ...]) -> list[Run]:
-    """Load the runs; those with the same name are renamed to their folders."""
+    r"""Load the runs; those with the same name are renamed to their folders.
+
+    >>> for name in ("a.trec", "b.trec"):
+    ...     _ = (folder / name).write_text("q1 Q0 d1 1 0.9 mine\n")
+    >>> [run.name for run in load_runs((folder / "a.trec", folder / "b.trec"))]
+    ['a', 'b']
+    """
     from eval.measure.runs import load_run
 
     runs = [load_run(folder) for folder in folders]
@@ -161,6 +173,12 @@ def load_runs(folders: tuple[Path, ...]) -> list[Run]:
 
 def judgements(runs: list[Run], path: str | None, split: str | None) -> Dataset:
     """Load the dataset with the judgements: the given one, or the first one recorded in a run.
+
+    >>> from eval.measure.runs import Run
+    >>> judgements([Run("bare", {})], path=None, split=None)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: these runs do not record their dataset; name it with --dataset
 
     Raises:
         SourceError: no dataset is given or recorded, or it has changed since the runs were made.

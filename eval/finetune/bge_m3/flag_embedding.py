@@ -34,6 +34,14 @@ def write_rows(
 ) -> tuple[int, list[str]]:
     """Write the training set as FlagEmbedding's jsonl, and return the number of rows and notes.
 
+    >>> from eval.finetune.lessons.training_set import Example
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], {"d1": "It opens at 6.", "d2": "Fees are due."})
+    >>> write_rows(mined, folder / "rows.jsonl", scores={"q1": {"d1": 2.5, "d2": -1.0}}, seed=7)
+    (1, [])
+    >>> row = json.loads((folder / "rows.jsonl").read_text())
+    >>> row["pos"], row["neg"], row["pos_scores"], row["neg_scores"]
+    (['It opens at 6.'], ['Fees are due.'], [2.5], [-1.0])
+
     Args:
         scores: query id -> text id -> teacher's score, on one scale; texts without one are left out, and questions
             left without a positive or a negative.
@@ -126,7 +134,14 @@ def arguments(
 
 
 def finished(checkpoints: Path) -> list[Path]:
-    """Return the complete checkpoints by step; an incomplete one (the trainer was killed while saving) is removed."""
+    """Return the complete checkpoints by step; an incomplete one (the trainer was killed while saving) is removed.
+
+    >>> for name in ("checkpoint-100", "checkpoint-20", "checkpoint-120"):
+    ...     (folder / name).mkdir()
+    ...     _ = [(folder / name / file).touch() for file in (STATE, "config.json") if name != "checkpoint-120"]
+    >>> [path.name for path in finished(folder)], (folder / "checkpoint-120").exists()
+    (['checkpoint-20', 'checkpoint-100'], False)
+    """
     found = []
     for path in checkpoints.glob("checkpoint-*"):
         if (path / STATE).is_file() and (path / "config.json").is_file():
@@ -169,12 +184,21 @@ def step_of(checkpoint: Path) -> int:
 
 
 def history(checkpoint: Path) -> list[dict[str, Any]]:
-    """Return the trainer's log up to this checkpoint."""
+    """Return the trainer's log up to this checkpoint.
+
+    >>> _ = (folder / STATE).write_text('{"log_history": [{"step": 10, "loss": 1.5}]}')
+    >>> history(folder)
+    [{'step': 10, 'loss': 1.5}]
+    """
     return list(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["log_history"])
 
 
 def check_base(base: Path) -> None:
     """Refuse a base without heads, to which FlagEmbedding would silently add new ones.
+
+    >>> for name in HEADS:
+    ...     (folder / name).touch()
+    >>> check_base(folder)  # complete
 
     Raises:
         EncoderError: a head is missing.
@@ -195,7 +219,16 @@ def _colbert_dim(base: Path) -> int:
 
 
 def take(checkpoint: Path, base: Path, target: Path) -> None:
-    """Write a checkpoint as a model folder: its weights and heads, the base's other files, nothing of the trainer."""
+    """Write a checkpoint as a model folder: its weights and heads, the base's other files, nothing of the trainer.
+
+    >>> base, checkpoint = folder / "base", folder / "checkpoint-10"
+    >>> for place, names in ((base, ("tokenizer.json", "README.md")), (checkpoint, (WEIGHTS, STATE, *HEADS))):
+    ...     place.mkdir()
+    ...     _ = [(place / name).touch() for name in names]
+    >>> take(checkpoint, base, folder / "model")
+    >>> sorted(path.name for path in (folder / "model").iterdir())
+    ['colbert_linear.pt', 'model.safetensors', 'sparse_linear.pt', 'tokenizer.json']
+    """
     with beside(target) as part:
         shutil.copytree(
             base,

@@ -20,6 +20,10 @@ class M3Options(Training):
     """How FlagEmbedding trains BGE-M3; each field's ``option`` has its help.
 
     The texts of the other questions in a step are negatives too.
+
+    >>> options = M3Options(epochs=2, batch=4)
+    >>> options.steps(rows=10), options.mining().negatives
+    ((3, 6), 7)
     """
 
     epochs: float = option(2, "Number of epochs.", above=0, everyday=True, measured=NOTHING)

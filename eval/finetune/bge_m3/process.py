@@ -98,7 +98,11 @@ def _run(command: list[str], log: Any, lock: Lock, epoch: Callable[[float], obje
 
 
 def environment(command: list[str]) -> dict[str, str]:
-    """Return the environment: offline (the model is a folder), and one GPU, over which batches are not split."""
+    """Return the environment: offline (the model is a folder), and one GPU, over which batches are not split.
+
+    >>> environment(["--use_cpu", "True"])["HF_HUB_OFFLINE"]
+    '1'
+    """
     own = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
@@ -112,7 +116,13 @@ def environment(command: list[str]) -> dict[str, str]:
 
 
 def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderError:
-    """Return the reason why the trainer ended, as an error."""
+    r"""Return the reason why the trainer ended, as an error.
+
+    >>> log = folder / "train.log"
+    >>> _ = log.write_text("step 1\nValueError: the tokenizer has no padding token\n")
+    >>> failure(log, 1, M3Options(), folder).what
+    "FlagEmbedding's training ended with exit status 1: ValueError: the tokenizer has no padding token"
+    """
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
     reasons = [line.strip() for line in lines if _ERROR.match(line.strip())]
     reason = reasons[-1] if reasons else (lines[-1].strip() if lines else "its log is empty")

@@ -51,6 +51,14 @@ class EmbedderOptions(Training):
     The learning rate rises over the first share ``warmup`` of the steps and falls linearly to 0. ``query_prompt`` and
     ``document_prompt`` are settings that take precedence over the base's prompts, as in serving. In use, a model reads
     as much as it can, whatever ``max_tokens`` was in training.
+
+    >>> options = EmbedderOptions(epochs=1, unit="sentence")
+    >>> options.mining().unit, options.listed(with_teacher=False), options.listed(with_teacher=True)
+    ('sentence', 1, 7)
+    >>> EmbedderOptions(loss="kl").check(with_teacher=False)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the loss 'kl' needs a teacher's scores; name a teacher, or leave out --loss
     """
 
     epochs: float = option(

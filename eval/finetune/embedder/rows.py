@@ -22,6 +22,10 @@ class DevPool:
     """A small set of texts to compare checkpoints on in seconds, without encoding all documents.
 
     Figures on it are higher than those over all documents.
+
+    >>> pool = DevPool({"q1": "When?"}, {"d1": "It opens at 6.", "d2": "Fees are due."}, {"q1": {"d1": 1}})
+    >>> len(pool.questions), len(pool.texts)
+    (1, 2)
     """
 
     questions: dict[str, str]
@@ -34,6 +38,12 @@ def dev_pool(
     mined: TrainingSet, everything: Sequence[str], texts: Mapping[str, str], *, size: int, seed: int
 ) -> DevPool:
     """Collect positives and mined candidates of the dev questions, and random documents up to ``size``.
+
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], {"d1": "It opens at 6.", "d2": "Fees are due."})
+    >>> others = {f"x{i}": f"Another text, {i}." for i in range(10)}
+    >>> pool = dev_pool(mined, list(others), others, size=5, seed=7)
+    >>> pool.qrels, list(pool.texts)[:2], pool.notes
+    ({'q1': {'d1': 1}}, ['d1', 'd2'], ['checkpoints are compared on 1 dev question over a pool of 5 texts'])
 
     Args:
         mined: what was mined for the dev questions; the negatives are the pipeline's candidates, without guards.
@@ -84,6 +94,10 @@ def columns(
     All rows have the same number of negatives: missing ones are drawn from the texts of other examples. A text that
     answers a question of the same wording is never a negative, under whatever id: texts are compared by content.
 
+    >>> texts = {"d1": "It opens at 6.", "d2": "Fees are due."}
+    >>> columns(TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], texts), negatives=1, seed=7)
+    {'question': ['When?'], 'positive': ['It opens at 6.'], 'negative_1': ['Fees are due.']}
+
     Args:
         negatives: number of negatives per row.
         scores: query id -> text id -> teacher's score; adds a column "label", NaN for texts without a score.
@@ -117,6 +131,11 @@ def pair_columns(
     training: TrainingSet, scores: Mapping[str, Mapping[str, float]], *, most: int
 ) -> dict[str, list[Any]]:
     """Return rows for DistillKLDivLoss: each positive of a question with each of its negatives, and both scores.
+
+    >>> texts = {"d1": "It opens at 6.", "d2": "Fees are due."}
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], texts)
+    >>> pair_columns(mined, {"q1": {"d1": 2.5, "d2": -1.0}}, most=7)["label"]
+    [[2.5, -1.0]]
 
     Args:
         scores: query id -> text id -> teacher's score; texts without one are left out.
@@ -155,6 +174,12 @@ def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequenc
 
     Without a title, one of its sentences is the question and the rest the answer (inverse cloze task; Lee et al., arXiv
     1906.00300).
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> notice = CorpusPassage("d1", "Notice periods of tenants", "A tenant may leave after a notice of three months.")
+    >>> found = document_pairs(Dataset("mine", {"d1": notice}, {}, {}), limit=10, seed=7)
+    >>> [(example.question, found.texts[example.positives[0]]) for example in found.examples]
+    [('Notice periods of tenants', 'A tenant may leave after a notice of three months.')]
 
     Args:
         limit: maximum number of pairs, drawn at random.

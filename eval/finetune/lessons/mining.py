@@ -37,6 +37,10 @@ DEPTH_FACTOR = 2  # sentences to retrieve per document needed
 class MiningOptions:
     """How negatives are chosen.
 
+    >>> options = MiningOptions(negatives=3)
+    >>> options.depth, options.margin, options.unit
+    (50, 0.05, 'document')
+
     Args:
         depth: number of documents of the pipeline's ranking to consider.
         skip: number of top ranks to skip, whatever they score (0: none).
@@ -60,7 +64,15 @@ class MiningOptions:
 
 @dataclass
 class MiningReport:
-    """Statistics of mining; means are over questions or negatives."""
+    """Statistics of mining; means are over questions or negatives.
+
+    >>> report = MiningReport(queries=2, negatives=6, positive_ranks=[1, 4], ratios=[0.5, 0.75])
+    >>> report.as_dict()["negatives_per_query"], report.as_dict()["positive_first"]
+    (3.0, 1)
+    >>> _ = (folder / "mining.json").write_text(report.to_json())
+    >>> MiningReport.load(folder / "mining.json") == report
+    True
+    """
 
     queries: int = 0
     examples: int = 0

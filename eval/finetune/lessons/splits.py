@@ -29,6 +29,11 @@ SHARED = 0.1  # share of the test's relevant documents: if training has more of 
 class Splits:
     """Three datasets over one corpus.
 
+    >>> of = lambda split: Dataset("mine", {}, {split: f"{split}?"}, {split: {"d1": 1}}, split=split)
+    >>> splits = Splits(of("train"), of("dev"), of("test"), shared_documents=0)
+    >>> splits.as_dict()["queries"]
+    {'train': 1, 'dev': 1, 'test': 1}
+
     Args:
         train: questions to train on, each with a relevant document.
         dev: questions for early stopping, and for choosing a merging weight.
@@ -75,6 +80,13 @@ def make_splits(
     dev_by: DevBy = "auto",
 ) -> Splits:
     """Read a dataset and divide it, without leaks.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {f"d{i}": CorpusPassage(f"d{i}", text=f"Text number {i}.") for i in range(40)}
+    >>> qrels = {f"q{i}": {f"d{i}": 1} for i in range(40)}
+    >>> splits = make_splits(Dataset("mine", corpus, {f"q{i}": f"Question number {i}?" for i in range(40)}, qrels))
+    >>> splits.as_dict()["queries"], splits.shared_documents
+    ({'train': 26, 'dev': 4, 'test': 10}, 0)
 
     Args:
         source: see ``load_dataset``; a ``Dataset`` is divided.
@@ -197,6 +209,10 @@ def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
     """Return the number of documents relevant in ``test`` and in one of ``trained``, by text, or by id without a text.
 
     Texts count because separate files may use one id for two texts.
+
+    >>> train = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1, "d2": 1}})
+    >>> shared_documents([train], Dataset("mine", {}, {"t1": "Where?"}, {"t1": {"d2": 1, "d3": 1}}))
+    1
     """
     known = {_text(part, document) or document for part in trained for document in _judged_relevant(part)}
     return sum((_text(test, document) or document) in known for document in _judged_relevant(test))

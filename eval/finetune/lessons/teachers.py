@@ -34,6 +34,13 @@ class Teacher(Protocol):
     ``fingerprint`` is 16 hex digits that change if scores may change. A teacher that uses ids also has
     ``bind(training_set)``, called before the first score; one on a server has ``parallel``, the number of lists to
     send concurrently.
+
+    >>> class Longest:  # a teacher of your own
+    ...     name, fingerprint = "longest", "0" * 16
+    ...     def score(self, question, texts):
+    ...         return [float(len(text)) for text in texts]
+    >>> MeanTeacher([Longest()]).score("When?", ["Fees.", "It opens at 6."])
+    [-1.0, 1.0]
     """
 
     @property
@@ -49,6 +56,13 @@ def build_teacher(
     spec: str | Sequence[str], settings: Settings, *, retriever: Any = None, cache: str | Path | None = None
 ) -> Teacher:
     """Load the teacher of a specification.
+
+    >>> from rag.settings import Settings
+    >>> build_teacher("oracle", Settings())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: 'oracle' is not a teacher; write it as file:PATH, cross_encoder:MODEL, llm:MODEL,
+     embedder:PROVIDER[:MODEL], server:URL#MODEL or pipeline
 
     Args:
         spec: one of ``SPECS``; a sequence of several gives the mean of their scores, each standardised over a list.
@@ -88,6 +102,14 @@ def build_teacher(
 
 def check_specs(specs: Sequence[str], settings: Settings) -> None:
     """Refuse specifications that ``build_teacher`` would refuse later, without loading models.
+
+    >>> from rag.settings import Settings
+    >>> check_specs(["pipeline", "cross_encoder:BAAI/bge-reranker-v2-m3"], Settings())  # nothing is loaded
+    >>> check_specs(["oracle:x"], Settings())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: 'oracle:x' is not a teacher; write it as file:PATH, cross_encoder:MODEL, llm:MODEL,
+     embedder:PROVIDER[:MODEL], server:URL#MODEL or pipeline
 
     Raises:
         SettingsError: there is no such teacher.
@@ -134,7 +156,14 @@ class _Scorer:
 
 
 class MeanTeacher:
-    """The mean of several teachers' scores, each with mean 0 and standard deviation 1 over the list."""
+    """The mean of several teachers' scores, each with mean 0 and standard deviation 1 over the list.
+
+    >>> from types import SimpleNamespace
+    >>> of = lambda *values: SimpleNamespace(name="t", fingerprint="0", score=lambda question, texts: list(values))
+    >>> teacher = MeanTeacher([of(1.0, 3.0), of(100.0, 300.0)])  # on different scales
+    >>> teacher.score("When?", ["Fees.", "It opens at 6."])
+    [-1.0, 1.0]
+    """
 
     def __init__(self, teachers: Sequence[Teacher]) -> None:
         self._teachers = list(teachers)
@@ -158,6 +187,16 @@ class PipelineTeacher:
 
     A text gets the best score of the candidates inside it; a text that the pipeline did not find gets the question's
     lowest score.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.settings import Settings
+    >>> of = lambda text, score: SimpleNamespace(record=SentenceRecord("d1", 0, text), window=None, fused_score=score)
+    >>> found = SimpleNamespace(candidates=[of("It opens at 6.", 0.75), of("It shuts at 9.", 0.25)])
+    >>> index = SimpleNamespace(encoder=SimpleNamespace(fingerprint=SimpleNamespace(digest="0")), collection="guide")
+    >>> retriever = SimpleNamespace(settings=Settings(), index=index, search=lambda question: found)
+    >>> PipelineTeacher(retriever).score("When?", ["It opens at 6.", "Fees."])  # fees were not found
+    [0.75, 0.25]
     """
 
     name = "pipeline"
@@ -198,6 +237,14 @@ def teacher_scores(
     """Return query id -> text id -> score, for the positives and negatives of each example.
 
     Texts without a score (missing from a file) are left out.
+
+    >>> from types import SimpleNamespace
+    >>> from eval.finetune.lessons.training_set import Example, TrainingSet
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], {"d1": "It opens at 6.", "d2": "Fees."})
+    >>> longest = lambda question, texts: [float(len(text)) for text in texts]
+    >>> teacher = SimpleNamespace(name="longest", fingerprint="0" * 16, score=longest)
+    >>> teacher_scores(teacher, mined, folder / "scores.jsonl")
+    {'q1': {'d1': 14.0, 'd2': 5.0}}
 
     Args:
         path: jsonl file to which scores are appended as they arrive; scores in it are not computed again.

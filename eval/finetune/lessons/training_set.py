@@ -17,6 +17,11 @@ from indexes.files import write_whole
 class Example:
     """One question with the ids of its texts in ``TrainingSet.texts``.
 
+    >>> example = Example("q1", "When does it open?", positives=("d1",), negatives=("d2", "d3"))
+    >>> found = TrainingSet([example], {"d1": "It opens at 6.", "d2": "Fees.", "d3": "Boats."})
+    >>> [found.texts[name] for name in example.positives]
+    ['It opens at 6.']
+
     Args:
         query: id of the question.
         question: its text.

@@ -19,7 +19,7 @@ from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.cache import digest
 from eval.measure.to_documents import Lifter
 from eval.ticks import Tick, ticking
-from indexes.display import counted
+from indexes.display import agreed, counted
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ KEYS = ("text", "question", "query")  # keys of a JSON line; the first one prese
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Questions by id, without repeats, and notes on what was left out."""
+    """Questions by id, without repeats, and notes on what was left out.
+
+    >>> Unlabelled({"unlabelled:0": "When?"}).hash == Unlabelled({"unlabelled:9": "When?"}).hash
+    True
+    """
 
     questions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -45,7 +49,15 @@ class Unlabelled:
 
 
 def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Sequence[Dataset]) -> Unlabelled:
-    """Read questions, one per line; repeated ones and those of the datasets are left out and counted.
+    r"""Read questions, one per line; repeated ones and those of the datasets are left out and counted.
+
+    >>> from eval.datasets.dataset import Dataset
+    >>> _ = (folder / "asked.txt").write_text("When does it open?\nWhat is the fee?\nwhat is the fee\n")
+    >>> train = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"d1": 1}})
+    >>> found = read_unlabelled([folder / "asked.txt"], train, held_out=[])
+    >>> found.questions, found.notes
+    ({'unlabelled:0': 'What is the fee?'}, ['1 question without labels is answered by the teacher; left out: 0 that
+     something is measured on, 1 of training, 1 asked before'])
 
     Args:
         paths: text files, or ``.jsonl`` files with a "text", "question" or "query" per row (BEIR's queries.jsonl).
@@ -78,8 +90,11 @@ def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Seque
             remedy="name a file with other questions, one per line",
         )
     questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
-    others = ", ".join(f"{count} {what}" for what, count in left_out.items())
-    note = f"{counted(len(questions), 'question')} without labels are answered by the teacher; left out: {others}"
+    others = ", ".join(f"{number} {what}" for what, number in left_out.items())
+    note = (
+        f"{counted(len(questions), 'question')} without labels {agreed(len(questions), 'are')} answered by the teacher"
+    )
+    note += f"; left out: {others}"
     return Unlabelled(questions, [note])
 
 

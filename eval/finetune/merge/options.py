@@ -30,7 +30,11 @@ def shares(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """Which weights are compared, and on which samples."""
+    """Which weights are compared, and on which samples.
+
+    >>> MergeOptions(weights=(0.5, 1.0)).as_dict()["weights"], MergeOptions(weight=0.5).as_dict()
+    ([0.0, 0.5, 1.0], {'seed': 7, 'weight': 0.5})
+    """
 
     seed: int = option(
         7, "Random seed for splitting and sampling.", everyday=True, measured="7 and 8 were compared on scifact"

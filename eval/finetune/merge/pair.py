@@ -28,6 +28,11 @@ START = "start-model"  # folder in a reranker's run: its base with the head that
 class Pair:
     """Base and tuned model.
 
+    >>> from rag.settings import Settings
+    >>> pair = Pair(Path("base"), Path("tuned"), "reranker", Settings(), run={}, fresh=True)
+    >>> pair.leg, pair.used(pair.base).rerank.provider, pair.share
+    ('pipeline', 'none', (1.0, None))
+
     Args:
         base, tuned: their folders.
         settings: settings of the pipeline in which a reranker is measured.
@@ -135,6 +140,11 @@ class Pair:
 def model_of(folder: Path) -> Path:
     """Return a model's folder, given that folder or the folder of its run.
 
+    >>> (folder / "model").mkdir()
+    >>> (folder / "model" / "config.json").touch()
+    >>> model_of(folder).name, model_of(folder / "model").name
+    ('model', 'model')
+
     Raises:
         SourceError: there is no model.
     """
@@ -145,7 +155,12 @@ def model_of(folder: Path) -> Path:
 
 
 def kind_of(folder: Path) -> Kind:
-    """Return whether a model is a reranker or an embedder, by the architecture in its config.json."""
+    """Return whether a model is a reranker or an embedder, by the architecture in its config.json.
+
+    >>> _ = (folder / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    >>> kind_of(folder)
+    'reranker'
+    """
     return "reranker" if has_head(folder) else "embedder"
 
 

@@ -134,14 +134,24 @@ def write_card(
 
 
 def toml_lines(kind: Kind, model: Path) -> list[str]:
-    """Return the lines for rag.toml that load a model."""
+    """Return the lines for rag.toml that load a model.
+
+    >>> toml_lines("embedder", Path("tuned/model"))
+    ['[encoder]', 'provider = "sentence_transformer"', 'model = "tuned/model"']
+    """
     return [*_TOML[kind], f"model = {_quoted(model)}"]
 
 
 def licence_of(base_folder: Path) -> str:
-    """Return the licence in the base model's card (``license`` in its front matter), "unknown" if there is none.
+    r"""Return the licence in the base model's card (``license`` in its front matter), "unknown" if there is none.
 
     A LICENSE file beside the weights is mentioned, not interpreted.
+
+    >>> licence_of(folder)
+    'unknown'
+    >>> _ = (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Model\n")
+    >>> licence_of(folder)
+    'apache-2.0'
     """
     card = base_folder / "README.md"
     if card.is_file():

@@ -30,6 +30,14 @@ WEAK_NOTE = f"the base hardly works there (NDCG@10 below {WEAK}): only a signifi
 class Loss:
     """The loss on one other dataset: each measure before and after.
 
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> faq = Dataset("faq", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> same = {run_key(faq): Run("base", {query: [("d1", 1.0)] for query in queries})}
+    >>> worse = {run_key(faq): Run("tuned", {query: [("x", 1.0), ("d1", 0.5)] for query in queries})}
+    >>> [loss] = losses(same, worse, [faq])
+    >>> loss.relative(), loss.too_much, loss.significant
+    (-0.5, True, True)
+
     Args:
         name, queries, hash: name, number of queries and hash of the dataset.
         before, after: measure -> mean.
@@ -100,6 +108,9 @@ def probes() -> list[Dataset]:
 def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> list[Dataset]:
     """Return the packaged datasets and those of ``--also`` (their split "test").
 
+    >>> [(dataset.name, len(dataset.queries)) for dataset in others()]  # those that come with the package
+    [('probe_en', 120), ('probe_zh', 101)]
+
     Raises:
         SettingsError: one of them is ``test`` itself, or named twice.
         SourceError: one cannot be read, or has no documents.
@@ -128,6 +139,13 @@ def losses(
     alpha: float = 0.05,
 ) -> list[Loss]:
     """Compare the runs of two models on other datasets; the mappings are those of ``scorer.score_all``.
+
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> faq = Dataset("faq", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> same = {run_key(faq): Run("base", {query: [("d1", 1.0)] for query in queries})}
+    >>> worse = {run_key(faq): Run("tuned", {query: [("x", 1.0), ("d1", 0.5)] for query in queries})}
+    >>> [loss.sentence() for loss in losses(same, worse, [faq])]
+    ['faq: MAP 1.0000 -> 0.5000 (-50.0%, 95 % -50.0% to -50.0%, p = 0.0078)']
 
     Args:
         max_loss: largest relative loss of the first measure that is allowed.
@@ -161,7 +179,11 @@ def losses(
 
 
 def run_key(dataset: Dataset) -> str:
-    """Return the key and folder name of a dataset's run: its name and the first digits of its hash."""
+    """Return the key and folder name of a dataset's run: its name and the first digits of its hash.
+
+    >>> run_key(Dataset("faq", {}, {"q1": "When?"}, {"q1": {"d1": 1}}))
+    'faq-5bcd1f'
+    """
     return f"{dataset.name}-{dataset.hash[:6]}"
 
 

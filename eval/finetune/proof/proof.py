@@ -35,7 +35,11 @@ NOT_BETTER = 4
 
 
 class NotBetterError(RagWrightError):
-    """The tuned model is not significantly better on the held-out questions. The settings are unchanged."""
+    """The tuned model is not significantly better on the held-out questions. The settings are unchanged.
+
+    >>> NotBetterError("no significant difference", remedy="keep the base model").exit_code
+    4
+    """
 
     exit_code = NOT_BETTER
 
@@ -43,6 +47,20 @@ class NotBetterError(RagWrightError):
 @dataclass(slots=True)
 class Proof(Plain):
     """Both tables and the verdict.
+
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> test = Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> def finds(name):
+    ...     return {run_key(test): Run("any", {query: [(name, 1.0)] for query in queries})}
+    >>> proof = prove(finds("d1"), finds("d1"), test)
+    >>> proof.better
+    False
+    >>> proof.require_better()
+    Traceback (most recent call last):
+        ...
+    eval.finetune.proof.proof.NotBetterError: no change: all 8 held-out questions score the same, MAP 1.0000 -> 1.0000
+     (+0.0%, difference +0.0000 to +0.0000, p = 1.0000) on 8 held-out questions; keep the base model: your settings are
+     unchanged
 
     Args:
         in_domain: comparison of base and tuned model on the held-out questions; MAP decides.
@@ -105,7 +123,15 @@ FORGETTING_HEAD = ("dataset", "questions", "measure", "before", "after", "relati
 
 
 def in_domain_rows(proof: Proof) -> list[list[str]]:
-    """Return the cells of the first table, one row per measure."""
+    """Return the cells of the first table, one row per measure.
+
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> test = Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> def finds(name):
+    ...     return {run_key(test): Run("any", {query: [(name, 1.0)] for query in queries})}
+    >>> in_domain_rows(prove(finds("x"), finds("d1"), test))[0]
+    ['MAP', '0.0000', '1.0000', '+1.0000', '-', '+1.0000 to +1.0000', '0.0078 *', '8 / 0 / 0']
+    """
     before, after = proof.in_domain.runs
     rows = []
     for measure in proof.in_domain.measures:
@@ -117,7 +143,15 @@ def in_domain_rows(proof: Proof) -> list[list[str]]:
 
 
 def forgetting_rows(proof: Proof) -> list[list[str]]:
-    """Return the cells of the second table, one row per dataset and measure."""
+    """Return the cells of the second table, one row per dataset and measure.
+
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> test = Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> def finds(name):
+    ...     return {run_key(test): Run("any", {query: [(name, 1.0)] for query in queries})}
+    >>> forgetting_rows(prove(finds("d1"), finds("d1"), test, others=[test]))[0]
+    ['mine', '8', 'MAP', '1.0000', '1.0000', '+0.0%', '+0.0% to +0.0%', '1.0000', 'ok']
+    """
     rows = []
     for loss in proof.forgetting:
         for measure in MEASURES:
@@ -157,6 +191,16 @@ def prove(
     advice: str = "",
 ) -> Proof:
     """Compare the runs of ``score_all``; a model that became worse is reported as worse.
+
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(8)}
+    >>> test = Dataset("mine", {}, queries, {query: {"d1": 1} for query in queries})
+    >>> def finds(name):
+    ...     return {run_key(test): Run("any", {query: [(name, 1.0)] for query in queries})}
+    >>> prove(finds("x"), finds("d1"), test).verdict
+    'better: MAP 0.0000 -> 1.0000 (difference +1.0000 to +1.0000, p = 0.0078) on 8 held-out questions'
+    >>> prove(finds("d1"), finds("x"), test).verdict
+    'worse: the tuned model is significantly worse than the base, MAP 1.0000 -> 0.0000 (-100.0%, difference -1.0000 to
+     -1.0000, p = 0.0078) on 8 held-out questions'
 
     Args:
         advice: what to do if the model is better, but lost too much elsewhere.

@@ -44,6 +44,14 @@ def score_all(
 ) -> dict[str, Run]:
     """Measure one model on each dataset, save each run when finished, and return ``run_key(dataset)`` -> run.
 
+    >>> dataset = Dataset("faq", {}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> measure = lambda dataset: Run("any", {"q1": [("d1", 1.0)]}, dataset=dataset.hash)
+    >>> [run.name for run in score_all(measure, [dataset], folder / "base", fingerprint="3f").values()]
+    ['base']
+    >>> found = score_all(None, [dataset], folder / "base", fingerprint="3f")  # saved: nothing is measured again
+    >>> [run.results for run in found.values()]
+    [{'q1': [('d1', 1.0)]}]
+
     Args:
         measure: function that scores a dataset, such as ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
         folder: OUT/base or OUT/tuned; saved runs of the same dataset and fingerprint are loaded.

@@ -55,7 +55,12 @@ class TunedModel(Plain):
 
 
 def hit_shares(runs: Mapping[str, Run], test: Dataset) -> dict[str, float]:
-    """Return name of a run -> share of the test questions with a relevant document among the first five."""
+    """Return name of a run -> share of the test questions with a relevant document among the first five.
+
+    >>> test = Dataset("mine", {}, {"q1": "When?", "q2": "Where?"}, {"q1": {"d1": 1}, "q2": {"d2": 1}})
+    >>> hit_shares({"base": Run("base", {"q1": [("d1", 0.9)], "q2": [("d1", 0.9)]})}, test)
+    {'base': 0.5}
+    """
     from eval.measure.metrics import score
 
     return {name: round(score(run.results, test.qrels, [HIT]).mean[HIT], 4) for name, run in runs.items()}

@@ -20,6 +20,10 @@ SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 class Share:
     """A chosen share.
 
+    >>> chosen = Share(0.5, {0.0: 0.4, 0.5: 0.6})
+    >>> chosen.shown(), Share.load(chosen.as_dict()) == chosen
+    ({'0': 0.4, '0.5': 0.6}, True)
+
     Args:
         share: the chosen share.
         curve: share -> mean on dev; 0 is the fused order.
@@ -75,14 +79,25 @@ def blended(
     measure: str,
     scale: float | None = None,
 ) -> float:
-    """Return the mean of ``_blended_each``."""
+    """Return the mean of ``_blended_each``.
+
+    >>> one = CandidateList("q1", "When?", ["d1", "d2"], ["Fees.", "It opens."], fused=[0.9, 0.8], relevant={"d2": 1})
+    >>> blended([one], [[-2.0, 3.0]], 0.0, "RR@10"), blended([one], [[-2.0, 3.0]], 1.0, "RR@10")
+    (0.5, 1.0)
+    """
     return _mean(_blended_each(lists, raw, share, measure, scale))
 
 
 def best_share(
     lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float | None = None
 ) -> Share:
-    """Return the share with the best mean, the larger of equal ones."""
+    """Return the share with the best mean, the larger of equal ones.
+
+    >>> one = CandidateList("q1", "When?", ["d1", "d2"], ["Fees.", "It opens."], fused=[0.9, 0.8], relevant={"d2": 1})
+    >>> found = best_share([one], [[-2.0, 3.0]], "RR@10")
+    >>> found.share, found.curve[0.0], found.curve[1.0]
+    (1.0, 0.5, 1.0)
+    """
     return _best({share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)})
 
 
@@ -92,6 +107,12 @@ def steady_share(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]],
     With some eighty questions the curve is noisy, and its peak partly chance. A share is as good as the best if its
     mean is within one standard error of the paired differences (the one-standard-error rule; Breiman et al.,
     Classification and Regression Trees, 1984), and not below that of the fused order.
+
+    >>> one = CandidateList("q1", "When?", ["d1", "d2"], ["Fees.", "It opens."], fused=[0.9, 0.8], relevant={"d2": 1})
+    >>> found = steady_share([one], [[-2.0, 3.0]], "RR@10", scale=1.0)
+    >>> found.share, found.note
+    (0.9, "the reranker's share is 0.9, the nearest to that in training (0.91) among those within one standard error of
+     the best on dev (1: RR@10 1.0000)")
     """
     each = {share: _blended_each(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
     found = _best({share: _mean(values) for share, values in each.items()})
@@ -119,6 +140,10 @@ def summed_share(lists: Sequence[CandidateList]) -> float:
 
     In use, the fused scores of a list are stretched to [0, 1]. Scores that span a third of that thus count three times
     as much as in training, so the reranker's share must be three quarters.
+
+    >>> one = CandidateList("q1", "When?", ["d1", "d2"], ["Fees.", "It opens."], fused=[0.75, 0.5], relevant={"d2": 1})
+    >>> summed_share([one])
+    0.8
     """
     reach = [max(one.fused) - min(one.fused) for one in lists if one.fused]
     return 1 / (1 + float(np.mean(reach))) if reach else 0.5

@@ -53,6 +53,10 @@ class RerankerOptions(Training):
     pair separately), "margin_mse" (differences of scores; only with a teacher). By default no margin guards the
     negatives, since a reranker must learn what the pipeline ranks above a positive. Word embeddings are frozen by
     default: they are half of a small model's weights, and a few questions contain only few words.
+
+    >>> options = RerankerOptions(epochs=1, negatives=7)
+    >>> options.loss, options.mining("window").unit
+    (None, 'window')
     """
 
     epochs: int = option(

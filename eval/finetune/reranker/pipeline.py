@@ -27,7 +27,13 @@ PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections on 
 
 
 def with_reranker(settings: Settings, model: Path, weight: float, scale: float | None) -> Settings:
-    """Return the pipeline's settings with a cross-encoder; ``weight``, ``scale``: see ``RerankSettings``."""
+    """Return the pipeline's settings with a cross-encoder; ``weight``, ``scale``: see ``RerankSettings``.
+
+    >>> from rag.settings import Settings
+    >>> rerank = with_reranker(Settings(), Path("tuned/model"), weight=0.5, scale=None).rerank
+    >>> rerank.provider, rerank.weight
+    ('cross_encoder', 0.5)
+    """
     rerank = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
     return changed(settings, rerank=rerank)
 
@@ -43,7 +49,12 @@ def depends(model: Path | None, settings: Settings) -> list[Any]:
 
 
 def rerank_lines(rerank: RerankSettings) -> list[str]:
-    """Return lines for rag.toml: section, provider, model, and what else the proved order needs."""
+    """Return lines for rag.toml: section, provider, model, and what else the proved order needs.
+
+    >>> from rag.settings import RerankSettings
+    >>> rerank_lines(RerankSettings(model="tuned/model", weight=0.5))[3:]
+    ['weight = 0.5', 'depth = 50', 'read = "window"']
+    """
     return [
         "[rerank]",
         'provider = "cross_encoder"',
@@ -60,6 +71,12 @@ def opponent(
 ) -> tuple[Mapping[str, Run], str]:
     """Return (runs, name) of what a tuned reranker has to beat: no reranker or the base, whichever is better.
 
+    >>> from eval.measure.runs import Run
+    >>> test = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> good, bad = ({run_key(test): Run("any", {"q1": [(name, 1.0)]})} for name in ("d1", "x"))
+    >>> opponent(bad, good, test)[1], opponent(good, bad, test)[1], opponent(bad, None, test)[1]
+    ('with the base model as reranker', 'without a reranker', 'without a reranker')
+
     Args:
         first: runs of the base model; None if its head is new, and its order random.
     """
@@ -73,7 +90,11 @@ def opponent(
 
 
 def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_head: bool) -> str:
-    """Return a note on the gain of the reranker's own order; the mappings are measure -> mean."""
+    """Return a note on the gain of the reranker's own order; the mappings are measure -> mean.
+
+    >>> gain_alone({"MAP": 0.4}, {"MAP": 0.5}, new_head=False)
+    'the reranker alone orders the candidates with MAP 0.4000 -> 0.5000 (+25.0%)'
+    """
     before, after = start[MEASURES[0]], tuned[MEASURES[0]]
     gain = f" ({(after - before) / before:+.1%})" if before else ""
     head = "; the head of the base was new" if new_head else ""
@@ -81,7 +102,14 @@ def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_he
 
 
 def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dataset) -> str:
-    """Return a note that compares with the pipeline without a reranker, for a base that is a reranker."""
+    """Return a note that compares with the pipeline without a reranker, for a base that is a reranker.
+
+    >>> from eval.measure.runs import Run
+    >>> test = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> good, bad = ({run_key(test): Run("any", {"q1": [(name, 1.0)]})} for name in ("d1", "x"))
+    >>> against_none(bad, good, test)
+    'against the pipeline without a reranker: MAP 0.0000 -> 1.0000 (p = 1.0000)'
+    """
     measure, key = MEASURES[0], run_key(test)
     before, after = (score(runs[key].results, test.qrels, [measure]) for runs in (without, tuned))
     values = [after.per_query[measure][query] - value for query, value in before.per_query[measure].items()]

@@ -16,6 +16,15 @@ from rag.rerankers.base import RerankScores, empty_scores, sigmoid
 class Remembered:
     """Wrap a reranker for our retriever, and save its raw scores by question and text in an SQLite file.
 
+    >>> from types import SimpleNamespace
+    >>> calls = []
+    >>> def score(query, texts):
+    ...     calls.append(texts)
+    ...     return RerankScores(np.ones(len(texts), np.float32), np.ones(len(texts), np.float32))
+    >>> reranker = Remembered(SimpleNamespace(fingerprint="0" * 16, name="big", score=score), folder / "scores.sqlite")
+    >>> len(reranker.score("When?", ["It opens."])), len(reranker.score("When?", ["It opens.", "Fees."])), calls
+    (1, 2, [['It opens.'], ['Fees.']])
+
     Args:
         reranker: a reranker of ``rag.rerankers``, called for pairs that are not in the file.
         path: the file, one per model.

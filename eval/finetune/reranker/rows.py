@@ -45,6 +45,12 @@ def training_rows(
 
     The texts of a list are ordered by length, so that texts padded together have similar lengths; losses ignore order.
 
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",))], {"d1": "It opens at 6.", "d2": "Fees."})
+    >>> training_rows(mined, "listnet", negatives=1, epochs=1, seed=7)
+    {'question': ['When?'], 'texts': [['Fees.', 'It opens at 6.']], 'label': [[0.0, 10.0]]}
+    >>> training_rows(mined, "bce", negatives=1, epochs=1, seed=7)
+    {'question': ['When?', 'When?'], 'text': ['Fees.', 'It opens at 6.'], 'label': [0.0, 1.0]}
+
     Args:
         scores: query id -> text id -> teacher's score, with a spread of 1 (``teachers.unit_scores``); texts without one
             are left out. Without a teacher, labels are 1 and 0.
@@ -144,6 +150,11 @@ def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]])
     """Return the factor that turns scores (fused or a teacher's) into the best logits.
 
     It maximises the mean log probability of the positives within their lists.
+
+    >>> mined = TrainingSet([Example("q1", "When?", ("d1",), ("d2",)), Example("q2", "Where?", ("d2",), ("d1",))], {})
+    >>> right, wrong = {"d1": 0.9, "d2": 0.5}, {"d1": 0.6, "d2": 0.5}
+    >>> best_scale(mined, {"q1": right, "q2": wrong})
+    4.5
     """
     lists = []
     for example in training.examples:
@@ -162,6 +173,10 @@ def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]])
 @dataclass
 class CandidateList:
     """The pipeline's candidates for one question before reranking.
+
+    >>> one = CandidateList("q1", "When?", ["d1", "d2"], ["Fees.", "It opens."], fused=[0.9, 0.8], relevant={"d2": 1})
+    >>> [name for name in one.names if one.relevant.get(name, 0) > 0]
+    ['d2']
 
     Args:
         names: judged id of each candidate; several may be sentences of one document.
@@ -205,11 +220,23 @@ def candidate_lists(
 
 
 def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
-    """Write lists as JSON lines."""
+    r"""Write lists as JSON lines.
+
+    >>> one = CandidateList("q1", "When?", ["d1"], ["Fees."], fused=[0.9], relevant={"d2": 1})
+    >>> save_lists([one], folder / "dev.jsonl")
+    >>> (folder / "dev.jsonl").read_text()
+    '{"query": "q1", "question": "When?", "names": ["d1"], "texts": ["Fees."], "fused": [0.9], "relevant": {"d2": 1}}\n'
+    """
     write_whole(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
 
 
 def load_lists(path: Path) -> list[CandidateList]:
-    """Read lists written by ``save_lists``."""
+    """Read lists written by ``save_lists``.
+
+    >>> one = CandidateList("q1", "When?", ["d1"], ["Fees."], fused=[0.9], relevant={"d2": 1})
+    >>> save_lists([one], folder / "dev.jsonl")
+    >>> load_lists(folder / "dev.jsonl") == [one]
+    True
+    """
     with path.open(encoding="utf-8", newline="\n") as file:
         return [CandidateList(**json.loads(line)) for line in file]

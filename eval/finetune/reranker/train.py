@@ -48,7 +48,14 @@ def start_model(folder: Path, name: str, target: Path, options: RerankerOptions)
 
 
 def has_head(folder: Path) -> bool:
-    """Return whether a folder has a cross-encoder, not an encoder without a head."""
+    """Return whether a folder has a cross-encoder, not an encoder without a head.
+
+    >>> has_head(folder)
+    False
+    >>> _ = (folder / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    >>> has_head(folder)
+    True
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -165,7 +172,11 @@ def _arguments(rows: Rows, checkpoints: Path, options: RerankerOptions, *, measu
 
 
 def step_rows(options: RerankerOptions) -> int:
-    """Return the rows per step: lists, or pairs for BCE, whose lists are split."""
+    """Return the rows per step: lists, or pairs for BCE, whose lists are split.
+
+    >>> step_rows(RerankerOptions(batch=4, negatives=5)), step_rows(RerankerOptions(batch=4, negatives=5, loss="bce"))
+    (4, 24)
+    """
     return options.batch * (1 + options.negatives) if options.loss == "bce" else options.batch
 
 

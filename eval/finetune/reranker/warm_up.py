@@ -34,6 +34,12 @@ def document_questions(
 ) -> dict[str, tuple[str, str]]:
     """Return id -> (question, the text it was taken from): titles, sentences, and spans of sentences.
 
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> notice = CorpusPassage("d1", text="A tenant may leave after a notice of three months.")
+    >>> document_questions(Dataset("mine", {"d1": notice}, {}, {}), limit=2, seed=7)
+    {'self:0:d1': ('may leave after a notice of three months.', 'A tenant may leave after a notice of three months.'),
+     'self:1:d1': ('A tenant may leave after a notice of three', 'A tenant may leave after a notice of three months.')}
+
     Args:
         limit: maximum number of questions.
         seed: random seed.
@@ -115,7 +121,13 @@ def _save_rows(rows: Rows, path: Path) -> None:
 
 
 def load_rows(path: Path) -> Rows:
-    """Read rows written by ``_save_rows``."""
+    """Read rows written by ``_save_rows``.
+
+    >>> rows = {QUESTION: ["When?"], TEXTS: [["It opens at 6.", "Fees."]], LABEL: [[1.0, 0.0]]}
+    >>> _save_rows(rows, folder / "rows.jsonl")
+    >>> load_rows(folder / "rows.jsonl") == rows
+    True
+    """
     with path.open(encoding="utf-8", newline="\n") as file:
         rows: list[dict[str, Any]] = [json.loads(line) for line in file]
     return {key: [row[key] for row in rows] for key in (QUESTION, TEXTS, LABEL)}

@@ -30,6 +30,10 @@ class SparseOptions(Training):
     """How a sparse encoder is trained; each field's ``option`` has its help.
 
     The weights of both regularisers rise from 0 over the first third of the steps, as in sentence-transformers.
+
+    >>> options = SparseOptions(negatives=3)
+    >>> options.listed(with_teacher=False), options.listed(with_teacher=True), options.mining().negatives
+    (3, 7, 3)
     """
 
     epochs: float = option(2, "Number of epochs.", above=0, everyday=True, measured=NOTHING)

@@ -19,7 +19,13 @@ DEV = "nDCG@10"
 
 @dataclass
 class Trained(Plain):
-    """The result of a training: the curve (one row per log line), and the best step."""
+    """The result of a training: the curve (one row per log line), and the best step.
+
+    >>> curve = [{"step": 0, "dev": 0.4}, {"step": 10, "dev": 0.5}]
+    >>> trained = Trained(curve, best_step=10, best_dev=0.5, first_dev=0.4, steps=10, notes=[])
+    >>> trained.as_dict()["best_step"], trained.best_dev > trained.first_dev
+    (10, True)
+    """
 
     curve: list[dict[str, float]]
     best_step: int
@@ -93,7 +99,14 @@ def curve_rows(history: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def never_better(rows: list[dict[str, float]]) -> list[str]:
-    """Return a note if training never improved on its start; its best checkpoint is used even so."""
+    """Return a note if training never improved on its start; its best checkpoint is used even so.
+
+    >>> never_better([{"step": 0, "dev": 0.4}, {"step": 10, "dev": 0.5}])
+    []
+    >>> never_better([{"step": 0, "dev": 0.4}, {"step": 10, "dev": 0.3}])
+    ['training never improved on its start on dev (nDCG@10 0.4000, then at best 0.3000); the best checkpoint is used
+     even so, and the test decides']
+    """
     devs = {row["step"]: row["dev"] for row in rows if "dev" in row}
     first, best = devs.pop(0, None), max(devs.values(), default=None)
     if first is None or best is None or best > first:
@@ -105,7 +118,13 @@ def never_better(rows: list[dict[str, float]]) -> list[str]:
 
 
 def curve_csv(rows: list[dict[str, float]]) -> str:
-    """Return the rows as CSV with the columns step, epoch, loss and dev measure."""
+    """Return the rows as CSV with the columns step, epoch, loss and dev measure.
+
+    >>> print(curve_csv([{"step": 0, "epoch": 0.0, "dev": 0.4}, {"step": 10, "epoch": 0.5, "loss": 1.25}]))
+    step,epoch,loss,dev nDCG@10
+    0,0.0,,0.400000
+    10,0.5,1.250000,
+    """
     lines = [f"step,epoch,loss,dev {DEV}"]
     for row in rows:
         loss, dev = (f"{row[key]:.6f}" if key in row else "" for key in ("loss", "dev"))

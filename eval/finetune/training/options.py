@@ -21,6 +21,9 @@ QUERIES, DOCUMENTS = 200, 1000  # size of each sample that weights are compared 
 class Option:
     """How a command line presents a field.
 
+    >>> Option("Learning rate.", above=0, everyday=True).measured  # "": the default was not measured
+    ''
+
     Args:
         flag: the option, such as "--list" or "--refit/--no-refit"; default: the field's name.
         low, high: inclusive bounds of a number; above: an exclusive lower bound.
@@ -44,7 +47,15 @@ class Option:
 
 
 def option(default: Any, help: str = "", **rest: Any) -> Any:
-    """Return a field that is also an option; it is required if ``default`` is MISSING. ``rest``: see ``Option``."""
+    """Return a field that is also an option; it is required if ``default`` is MISSING. ``rest``: see ``Option``.
+
+    >>> from dataclasses import fields
+    >>> @dataclass
+    ... class Mine:
+    ...     epochs: int = option(2, "Number of epochs.", low=1)
+    >>> Mine().epochs, fields(Mine)[0].metadata[KEY].help
+    (2, 'Number of epochs.')
+    """
     metadata = {KEY: Option(help, **rest)}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
@@ -54,6 +65,10 @@ class Training(Plain):
     """Options of all trainings; commands take device and dtype from the settings.
 
     ``accumulate``: number of batches whose gradients make one step.
+
+    >>> training = Training(epochs=2, batch=32, lr=1e-4)
+    >>> training.seed, training.warmup, training.device
+    (7, 0.1, 'auto')
     """
 
     epochs: float
@@ -79,7 +94,11 @@ class Training(Plain):
 
 
 def merge_option(measured: str) -> Any:
-    """Return the field of ``--merge``."""
+    """Return the field of ``--merge``.
+
+    >>> merge_option("scifact").metadata[KEY].parse("auto"), merge_option("scifact").default
+    ('auto', None)
+    """
     return option(
         None,
         "Weight of the tuned model in an average with the base; auto: chosen on held-out questions; off: no average.",
@@ -92,7 +111,11 @@ def merge_option(measured: str) -> Any:
 
 
 def soup_option(measured: str) -> Any:
-    """Return the field of ``--soup``."""
+    """Return the field of ``--soup``.
+
+    >>> soup_option("scifact").default, soup_option("scifact").metadata[KEY].high
+    (1, 16)
+    """
     return option(
         1,
         "Number of trainings with different seeds whose weights are averaged.",
@@ -105,7 +128,11 @@ def soup_option(measured: str) -> Any:
 
 
 def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_rerank") -> Any:
-    """Return the field of ``--accumulate``."""
+    """Return the field of ``--accumulate``.
+
+    >>> accumulate_option().default, accumulate_option("scifact").metadata[KEY].measured
+    (1, 'scifact')
+    """
     return option(
         1,
         "Number of batches per step: needs the memory of one batch, but adds no in-batch negatives.",
@@ -116,13 +143,21 @@ def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_reran
 
 
 def patience_option(measured: str) -> Any:
-    """Return the field of ``--patience``."""
+    """Return the field of ``--patience``.
+
+    >>> patience_option("scifact").default
+    3
+    """
     what = "Number of evaluations without a better dev NDCG@10 after which training stops; 0: never."
     return option(3, what, low=0, measured=measured)
 
 
 def text_tokens_option(measured: str) -> Any:
-    """Return the field of ``--max-tokens`` for texts."""
+    """Return the field of ``--max-tokens`` for texts.
+
+    >>> text_tokens_option("scifact").default, text_tokens_option("scifact").metadata[KEY].parse(0)
+    (128, None)
+    """
     return option(
         128,
         "Maximum tokens per text in training; 0: the model's limit.",
@@ -135,12 +170,21 @@ def text_tokens_option(measured: str) -> Any:
 
 
 def skip_option(measured: str) -> Any:
-    """Return the field of ``--skip``."""
+    """Return the field of ``--skip``.
+
+    >>> skip_option("scifact").metadata[KEY].help
+    'Number of top ranks from which no negatives are taken.'
+    """
     return option(0, "Number of top ranks from which no negatives are taken.", low=0, measured=measured)
 
 
 def margin_option(default: float | None, more: str, measured: str) -> Any:
-    """Return the field of ``--margin``; ``more`` completes its help."""
+    """Return the field of ``--margin``; ``more`` completes its help.
+
+    >>> margin = margin_option(0.05, " turns the guard off.", "scifact").metadata[KEY]
+    >>> margin.help, margin.parse(-1), margin.parse(0.1)
+    ("Share by which a negative's fused score must be below the positive's; -1 turns the guard off.", None, 0.1)
+    """
     return option(
         default,
         f"Share by which a negative's fused score must be below the positive's; -1{more}",

@@ -19,6 +19,10 @@ T = TypeVar("T")
 class Recipe:
     """One named set of options.
 
+    >>> recipe = RECIPES["kanhaoning-embedder"]
+    >>> recipe.kind, recipe.values["loss"], recipe.teacher
+    ('EmbedderOptions', 'kl', True)
+
     Args:
         kind: name of the class of the options.
         source: the project it comes from, and what it does.
@@ -127,6 +131,13 @@ def recipe_options(kind: type[T], name: str, **changes: Any) -> T:
 def check_teacher(name: str, teacher: object) -> None:
     """Check that a recipe that needs a teacher has one.
 
+    >>> check_teacher("kanhaoning-embedder", ("pipeline",))
+    >>> check_teacher("kanhaoning-embedder", ())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the recipe 'kanhaoning-embedder' needs a teacher's scores; name a teacher with
+     --teacher
+
     Raises:
         SettingsError: it has none.
     """
@@ -136,6 +147,12 @@ def check_teacher(name: str, teacher: object) -> None:
 
 def described(name: str, options: Any) -> str:
     """Return a recipe as command-line options, and the options that override it.
+
+    >>> from eval.finetune.embedder.options import EmbedderOptions
+    >>> print(described("kanhaoning-embedder", recipe_options(EmbedderOptions, "kanhaoning-embedder", epochs=1)))
+    recipe kanhaoning-embedder (RAG-Optimization-Practices: DistillKLDivLoss at T 2 over every positive with every
+     negative, 16 rows x 32, bf16 where the device computes in it): --loss kl --temperature 2 --lr 6e-05 --warmup 0.02
+     --epochs 1 --batch 16 --accumulate 32 --unit document --list 64 --margin -1 --max-tokens 0
 
     Args:
         options: the options that are used.

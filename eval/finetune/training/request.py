@@ -25,6 +25,11 @@ MAX_LOSS = 0.025  # relative; the loss that the reference project allowed outsid
 class Request:
     """What to tune, on which questions, in which folder, and how to prove the result.
 
+    >>> from rag.settings import Settings
+    >>> request = Request("data/mine", "minilm", "tuned", settings=Settings())
+    >>> request.dev_share, request.sections(retrieval=("top_k", "fusion"))
+    (0.15, {'retrieval': {'top_k': 50, 'fusion': 'minmax'}})
+
     Args:
         dataset: see ``load_dataset``; without a training split, its test split is divided.
         base: "minilm", a model folder, or a hub name.

@@ -29,6 +29,9 @@ _given = 0  # number of trainings that this process handed over
 def processes() -> int:
     """Return the number of processes that train together; 1 without torchrun.
 
+    >>> processes()  # without torchrun
+    1
+
     Raises:
         SettingsError: the processes are on several machines.
     """
@@ -42,12 +45,20 @@ def processes() -> int:
 
 
 def follows() -> bool:
-    """Return whether this process only takes part in trainings."""
+    """Return whether this process only takes part in trainings.
+
+    >>> follows()  # without torchrun
+    False
+    """
     return processes() > 1 and os.environ.get("RANK", "0") != "0"
 
 
 def local_rank() -> int:
-    """Return the number of this process on its machine, from 0."""
+    """Return the number of this process on its machine, from 0.
+
+    >>> local_rank()  # without torchrun
+    0
+    """
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 

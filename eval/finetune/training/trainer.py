@@ -24,7 +24,11 @@ Rows = Mapping[str, list[Any]]
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """The places of a training: the run's folder, and in it the model, the loss curve and the checkpoints."""
+    """The places of a training: the run's folder, and in it the model, the loss curve and the checkpoints.
+
+    >>> TrainingFolder(Path("tuned"), Path("tuned/model")).checkpoint_folder.as_posix()
+    'tuned/checkpoints'
+    """
 
     folder: Path
     model: Path

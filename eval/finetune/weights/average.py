@@ -31,7 +31,13 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
-    """Write ``weight`` x tuned + (1 - ``weight``) x base to ``out``; see ``merge.merge_folders``."""
+    """Write ``weight`` x tuned + (1 - ``weight``) x base to ``out``; see ``merge.merge_folders``.
+
+    >>> average_folders(Path("base"), Path("tuned"), 1.5, Path("merged"))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the weight 1.5 is not between 0 and 1; use a share such as 0.5
+    """
     if not 0 <= weight <= 1:
         raise SettingsError(f"the weight {weight} is not between 0 and 1", remedy="use a share such as 0.5")
     if out.resolve() in (base.resolve(), tuned.resolve()):
@@ -63,7 +69,14 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a model and its modules, without checkpoints and exports."""
+    """Return the safetensors files of a model and its modules, without checkpoints and exports.
+
+    >>> for name in ("model.safetensors", "1_Dense/model.safetensors", "checkpoint-10/model.safetensors"):
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     (folder / name).touch()
+    >>> [file.relative_to(folder).as_posix() for file in weight_files(folder)]
+    ['1_Dense/model.safetensors', 'model.safetensors']
+    """
     return [file for file in sorted(folder.rglob("*.safetensors")) if not _foreign(file.relative_to(folder))]
 
 

@@ -37,7 +37,12 @@ MeasureOf = Callable[[Path], Measure]  # folder of a model -> function that meas
 
 @dataclass(slots=True)
 class Point:
-    """One weight of the tuned model: mean MAP on dev and on the other datasets (by name)."""
+    """One weight of the tuned model: mean MAP on dev and on the other datasets (by name).
+
+    >>> points = [Point(0.0, 0.40, {"faq": 0.8}), Point(0.5, 0.50, {"faq": 0.79}), Point(1.0, 0.51, {"faq": 0.6})]
+    >>> choose_weight(points)[0]
+    0.5
+    """
 
     weight: float
     dev: float
@@ -46,7 +51,16 @@ class Point:
 
 @dataclass(slots=True)
 class Curve:
-    """All points by weight, the chosen weight, and the reason in one sentence."""
+    """All points by weight, the chosen weight, and the reason in one sentence.
+
+    >>> points = [Point(0.0, 0.40, {"faq": 0.8}), Point(0.5, 0.50, {"faq": 0.79})]
+    >>> print(Curve(points, 0.5, "0.5 keeps the gain").to_text())
+    0.5 keeps the gain
+    <BLANKLINE>
+    weight  dev MAP  faq MAP  worst           gain on dev
+    0        0.4000   0.8000  +0.0%
+    0.5 <    0.5000   0.7900  -1.3%  ####################
+    """
 
     points: list[Point]
     chosen: float
@@ -204,7 +218,16 @@ _SAMPLED = "sampled: "
 
 
 def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset:
-    """Return at most ``queries`` questions over their judged documents, filled up to ``documents``, with a note."""
+    """Return at most ``queries`` questions over their judged documents, filled up to ``documents``, with a note.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {f"d{i}": CorpusPassage(f"d{i}", text=f"Text {i}.") for i in range(100)}
+    >>> queries = {f"q{i}": f"Question {i}?" for i in range(100)}
+    >>> dataset = Dataset("faq", corpus, queries, {f"q{i}": {f"d{i}": 1} for i in range(100)})
+    >>> part = sample(dataset, queries=10, documents=20, seed=7)
+    >>> len(part.queries), len(part.corpus), part.notes
+    (10, 20, ['sampled: faq (test): 10 of 100 questions over 20 of 100 documents'])
+    """
     rng = np.random.default_rng(seed)
     chosen = list(dataset.queries)
     if len(chosen) > queries:
@@ -225,7 +248,12 @@ def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset
 
 
 def averaged(base: Path, tuned: Path, weight: float, target: Path) -> Path:
-    """Return the folder of an average; weights 0 and 1 are the base and the tuned model, others are written."""
+    """Return the folder of an average; weights 0 and 1 are the base and the tuned model, others are written.
+
+    >>> base, tuned, target = Path("base"), Path("tuned"), Path("averaged")
+    >>> averaged(base, tuned, 0.0, target) == base, averaged(base, tuned, 1.0, target) == tuned
+    (True, True)
+    """
     if weight in (0, 1):
         return tuned if weight else base
     return merge_folders(base, tuned, weight, target)

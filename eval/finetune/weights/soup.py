@@ -19,6 +19,10 @@ from indexes.display import counted
 def train_soup(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
     """Train ``count`` times, and write the average of the weights to ``target``.
 
+    >>> one = Trained([], best_step=10, best_dev=0.5, first_dev=0.4, steps=10, notes=[])
+    >>> train_soup(None, folder / "model", 1, lambda place, number: one) == [one]  # one training: no average
+    True
+
     Args:
         fit: called with the folder for a model and the number of the training, from 0, which decides its seed.
     """
@@ -40,7 +44,12 @@ def average(models: Sequence[Path], out: Path) -> Path:
 
 
 def soup_notes(each: Sequence[Trained]) -> list[str]:
-    """Return a note on what was averaged; [] for a single training."""
+    """Return a note on what was averaged; [] for a single training.
+
+    >>> of = lambda dev: Trained([], best_step=10, best_dev=dev, first_dev=0.4, steps=10, notes=[])
+    >>> soup_notes([of(0.5)]), soup_notes([of(0.5), of(0.625)])
+    ([], ['the weights are the mean of 2 trainings, whose best nDCG@10 on dev were 0.5000, 0.6250'])
+    """
     if len(each) < 2:
         return []
     devs = ", ".join(f"{one.best_dev:.4f}" for one in each)

@@ -68,7 +68,7 @@ def test_the_same_questions_on_both_sides_are_refused():
     with pytest.raises(SettingsError, match="1 of 2 test questions"):
         check_apart(questions(range(2)), questions(range(1, 3)))
     same_words = Dataset("d", {}, {"other": "Question 1?"}, {"other": {"d": 1}})
-    with pytest.raises(SettingsError, match="also training questions"):
+    with pytest.raises(SettingsError, match="also in training"):
         tune(values, values, AXES, questions(range(2)), same_words, measure="MAP")
 
 
@@ -112,7 +112,7 @@ def test_command_tunes_a_real_index(made_up_dataset, cache, tmp_path, monkeypatc
     assert found["train_best"] > found["train_base"] and found["test"]["queries"] == 18
     assert "retrieval" in tomllib.loads(output.read_text())["profiles"]["offline"]
     refused = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "test"], standalone_mode=False)
-    assert isinstance(refused.exception, SettingsError) and "also training questions" in str(refused.exception)
+    assert isinstance(refused.exception, SettingsError) and "also in training" in str(refused.exception)
     divided = [*options[:-2], "--holdout", "0.5", "--queries", "8", "--json"]
     result = CliRunner().invoke(main, ["tune", *divided], standalone_mode=False)
     assert json.loads(result.stdout)["test"]["queries"] == 4

@@ -65,7 +65,12 @@ def _show_everything(ctx: click.Context, _: click.Parameter, request_fields: boo
 
 
 def shown(kind: type) -> dict[str, Field[Any]]:
-    """Return name -> field of the fields that are options."""
+    """Return name -> field of the fields that are options.
+
+    >>> from eval.finetune.merge.options import MergeOptions
+    >>> list(shown(MergeOptions))
+    ['seed', 'weights', 'weight', 'queries', 'documents']
+    """
     return {one.name: one for one in fields(kind) if KEY in one.metadata}
 
 

@@ -31,7 +31,16 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str:
-    """Return loss and dev measure as sparklines, and a table of the rows with a dev measure."""
+    """Return loss and dev measure as sparklines, and a table of the rows with a dev measure.
+
+    >>> rows = [{"step": 0, "epoch": 0.0, "dev": 0.4}, {"step": 10, "epoch": 0.5, "loss": 1.2}]
+    >>> print(curve_text([*rows, {"step": 20, "epoch": 1.0, "loss": 0.8, "dev": 0.45}]))
+    loss 1.2000 █▁ 0.8000
+    dev nDCG@10 0.4000 ▁█ 0.4500, best 0.4500
+    step  epoch    loss  dev nDCG@10
+    0      0.00       -       0.4000
+    20     1.00  0.8000       0.4500  best
+    """
     losses = [row["loss"] for row in rows if "loss" in row]
     measured = [row for row in rows if "dev" in row]
     lines = []
