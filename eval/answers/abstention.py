@@ -42,6 +42,16 @@ class Abstention(Plain):
 def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None = None) -> Abstention:
     """Ask each question that has gold answers and relevant documents, with and without these documents.
 
+    >>> from types import SimpleNamespace
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> response = SimpleNamespace(response="Three months [1].", metadata={"status": "answered"})
+    >>> engine = SimpleNamespace(answer=lambda text, only=None: response)  # answers whatever it is given
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("d1", "d2")}
+    >>> gold = {"q1": {"answers": ["three months"]}}
+    >>> dataset = Dataset("guide", corpus, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}}, extra=gold)
+    >>> measure_abstention(engine, dataset)
+    Abstention(dataset='guide', questions=1, right=1.0, false_refusals=0.0, false_answers=1.0)
+
     Args:
         engine: a query engine of ``rag.build_query_engine`` over an index of the dataset.
 

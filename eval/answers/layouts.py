@@ -206,6 +206,15 @@ def in_turn(lists: Sequence[Sequence[LayoutQuestion]]) -> Iterator[LayoutQuestio
 def ask(engine: Any, question: LayoutQuestion, layout: str, settings: Mapping[str, str], model: str) -> Kept:
     """Ask one question in one layout.
 
+    >>> from types import SimpleNamespace
+    >>> refusal = {"text": "At 6 [1].", "decided_by": "signals", "signals": {"support": 1.0}}
+    >>> response = SimpleNamespace(metadata={"trace": {"refusal": refusal, "llm": {"prompt_tokens": 300}, "notes": []}})
+    >>> engine = SimpleNamespace(answer=lambda text, only: response)
+    >>> question = LayoutQuestion("guide", "q1", "When?", [["6"]], True, ("harbour.md",))
+    >>> kept = ask(engine, question, "plain", {}, "qwen3:8b")
+    >>> kept.text, kept.right, kept.refused, kept.prompt_tokens
+    ('At 6 [1].', True, False, 300)
+
     Args:
         engine: a query engine of ``rag.build_query_engine`` over the question's dataset, whose writer weighs signals.
     """
@@ -264,6 +273,17 @@ def run(
     progress: Tick | None = None,
 ) -> list[Kept]:
     """Ask what is not saved yet, and return the answers of this model to all questions in all layouts.
+
+    >>> from types import SimpleNamespace
+    >>> refusal = {"text": "At 6 [1].", "decided_by": "signals", "signals": {"support": 1.0}}
+    >>> response = SimpleNamespace(metadata={"trace": {"refusal": refusal, "llm": {}, "notes": []}})
+    >>> engine = SimpleNamespace(answer=lambda text, only: response)
+    >>> questions = [LayoutQuestion("guide", "q1", "When?", [["6"]], True, ("harbour.md",))]
+    >>> file, layouts = AnswerFile(folder / "answers.jsonl"), {"plain": {"answer.layout": "plain"}}
+    >>> [row.right for row in run({("guide", "plain"): engine}, questions, layouts, file, "qwen3:8b")]
+    [True]
+    >>> len(run({("guide", "plain"): None}, questions, layouts, file, "qwen3:8b"))  # saved: nothing is asked
+    1
 
     Args:
         engines: (dataset, layout) -> query engine.

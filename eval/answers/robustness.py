@@ -115,6 +115,16 @@ def measure(
     ``mean["fooled"]`` (false facts) is the share of answers that contain the false answer. Without a relevant passage
     all questions count as unanswerable, so ``abstention_recall`` is the share rightly refused.
 
+    >>> from types import SimpleNamespace
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> response = SimpleNamespace(response="Three months.", metadata={"status": "answered"})
+    >>> engine = SimpleNamespace(answer=lambda text, only: response)  # answers whatever it is given
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("good", "wrong")}
+    >>> gold = {"q1": {"answers": ["three months"]}}
+    >>> dataset = Dataset("mine", corpus, {"q1": "How long?"}, {"q1": {"good": 1, "wrong": 0}}, extra=gold)
+    >>> measure(engine, dataset, NoiseCondition("none", passages=1)).mean["abstention_recall"]
+    0.0
+
     Args:
         engine: a query engine of ``rag.build_query_engine`` over an index of the dataset (see ``Session.engine``).
         seed: random seed for choosing the documents.

@@ -42,7 +42,15 @@ def make_folder(folder: Path) -> Path:
 
 
 def cache_encoder(encoder: Encoder, folder: Path) -> CachedEncoder | CachedPaired:
-    """Return the encoder behind the cache in ``folder`` (see ``cache_folder``). Nothing is ever removed from it."""
+    """Return the encoder behind the cache in ``folder`` (see ``cache_folder``). Nothing is ever removed from it.
+
+    >>> from llama_index.core import MockEmbedding
+    >>> from indexes.encoders.from_embedding import EmbeddingModel
+    >>> from indexes.encoders.paired import PairedEncoder
+    >>> encoder = cache_encoder(PairedEncoder(EmbeddingModel(MockEmbedding(embed_dim=8)), None), folder)
+    >>> encoder.encode_queries(["When?"]).dense.shape, [path.name for path in folder.iterdir()]
+    ((1, 8), ['embeddings'])
+    """
     return cached(encoder, make_folder(folder / "embeddings"))
 
 

@@ -25,7 +25,15 @@ DEPTH = 1000
 
 
 class DenseFinder(Finder):
-    """Ask an embedder: exact cosine search over whole documents (title, blank line, text)."""
+    """Ask an embedder: exact cosine search over whole documents (title, blank line, text).
+
+    >>> from llama_index.core import MockEmbedding
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> dataset = Dataset("mine", {"d1": CorpusPassage("d1", text="It opens.")}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> find = DenseFinder(MockEmbedding(embed_dim=8), dataset, cache=folder)
+    >>> [name for name, score in find("q1", "When?").ranked], find.notes[0]
+    (['d1'], 'exact search over whole documents, one vector per document')
+    """
 
     def __init__(self, model: Any, dataset: Dataset, *, cache: str | Path | None = None) -> None:
         super().__init__(dataset)

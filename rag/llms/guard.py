@@ -32,7 +32,14 @@ from rag.llms.thinking import (
 
 
 class Guard(LLM):
-    """Mixin for our own LLM classes, placed before LlamaIndex's class in the bases. ``tries``: see ``patient``."""
+    r"""Mixin for our own LLM classes, placed before LlamaIndex's class in the bases. ``tries``: see ``patient``.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> class Guarded(Guard, MockLLM):
+    ...     pass
+    >>> Guarded().chat([ChatMessage("When?<|im_end|>")]).message.content  # MockLLM repeats the prompt
+    'user: When?‹|im_end|›\nassistant: '
+    """
 
     tries: int = 1
 

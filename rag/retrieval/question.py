@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class QueryLike(Protocol):
-    """A question and what a query transform adds to it; LlamaIndex's QueryBundle is one."""
+    """A question and what a query transform adds to it; LlamaIndex's QueryBundle is one.
+
+    >>> from llama_index.core.schema import QueryBundle
+    >>> as_query(QueryBundle("When does it open?", custom_embedding_strs=["It opens at 6."])).custom_embedding_strs
+    ['It opens at 6.']
+    """
 
     query_str: str
     custom_embedding_strs: list[str] | None
@@ -74,7 +79,15 @@ def bundle_of(question: Any) -> Any:
 
 
 def encode_question(index: Index, manager: CallbackManager | None, question: str, fusion: str, trace: Trace) -> Encoded:
-    """Encode a question: dense (1, dim) and sparse. The trace notes what cannot be searched."""
+    """Encode a question: dense (1, dim) and sparse. The trace notes what cannot be searched.
+
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(encode_queries=lambda texts: Encoded(np.eye(len(texts), 3, dtype=np.float32)))
+    >>> index = SimpleNamespace(encoder=encoder, store=SimpleNamespace(one_leg="the collection has no sparse vectors"))
+    >>> trace = Trace("When does the harbour open?")
+    >>> encode_question(index, None, trace.question, "minmax", trace).dense.shape, trace.notes, list(trace.timings_ms)
+    ((1, 3), ['the collection has no sparse vectors'], ['encode'])
+    """
     with trace.stage("encode"):
         encoded = embedded(manager, index.encoder, [question], query=True)
     note_encoded(index, encoded, fusion, trace)
@@ -82,7 +95,14 @@ def encode_question(index: Index, manager: CallbackManager | None, question: str
 
 
 def encode_together(index: Index, manager: CallbackManager | None, questions: Sequence[str]) -> list[Encoded]:
-    """Encode several questions together; return the vectors of each, as ``encode_question`` does."""
+    """Encode several questions together; return the vectors of each, as ``encode_question`` does.
+
+    >>> from types import SimpleNamespace
+    >>> encode = lambda texts: Encoded(np.eye(len(texts), 3, dtype=np.float32), truncated=(1,))
+    >>> index = SimpleNamespace(encoder=SimpleNamespace(encode_queries=encode))
+    >>> [(one.dense.shape, one.truncated) for one in encode_together(index, None, ["When?", "A long question?"])]
+    [((1, 3), ()), ((1, 3), (0,))]
+    """
     encoded = embedded(manager, index.encoder, questions, query=True)
     return [
         Encoded(
@@ -127,5 +147,12 @@ def note_encoded(index: Index, encoded: Encoded, fusion: str, trace: Trace) -> N
 
 
 def encode_documents(index: Index, manager: CallbackManager | None, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Encode texts as documents (HyDE's) for the dense leg; return float32 (len(texts), dim)."""
+    """Encode texts as documents (HyDE's) for the dense leg; return float32 (len(texts), dim).
+
+    >>> from types import SimpleNamespace
+    >>> encode = lambda texts: Encoded(np.eye(len(texts), 3, dtype=np.float32))
+    >>> index = SimpleNamespace(encoder=SimpleNamespace(encode_documents=encode))
+    >>> encode_documents(index, None, ["The harbour opens at 6.", "It opens early."]).shape
+    (2, 3)
+    """
     return embedded(manager, index.encoder, texts, query=False).dense

@@ -312,6 +312,14 @@ class TermCounter:
 
     The engine reports no counts, but the score of a sentence for one term is the term's weight in it times its inverse
     document frequency, and the weight is stored. Counts are kept until the collection's size changes.
+
+    >>> from types import SimpleNamespace
+    >>> hits, weight = [SimpleNamespace(id="a", score=2 * rarity(5, 100))], 2.0  # 5 of 100 sentences hold term 7
+    >>> engine = SimpleNamespace(query_arrays=lambda name, legs, with_payload: [hits for _ in legs])
+    >>> names = {"name": "guide", "sparse_name": "sparse", "engine": engine}
+    >>> reads = {"has_idf": lambda: True, "count": lambda: 100, "sparse_vectors": lambda ids: {"a": {7: weight}}}
+    >>> TermCounter(SimpleNamespace(**names, **reads)).count([7])
+    TermCounts(sentences=100, held={7: 5})
     """
 
     def __init__(self, store: Collection) -> None:

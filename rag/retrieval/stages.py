@@ -34,7 +34,17 @@ def find(
     filters: MetadataFilters | None,
     trace: Trace,
 ) -> list[Candidate]:
-    """Search both legs and fuse them; return the candidates, best first."""
+    """Search both legs and fuse them; return the candidates, best first.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from indexes.store.search import HybridHit
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.")
+    >>> store = SimpleNamespace(hybrid_search=lambda *_, **__: [HybridHit(record.id, 0.9, record.to_payload())])
+    >>> found = find(store, RetrievalSettings(), np.ones(3, np.float32), None, None, Trace("When?"))
+    >>> [(candidate.record.text, candidate.score) for candidate in found]
+    [('The harbour opens at 6.', 0.9)]
+    """
     _note_unknown(store, filters, trace.note)
     hits = store.hybrid_search(
         dense,
@@ -57,6 +67,16 @@ def find_together(
     note: Callable[..., object],
 ) -> list[list[Candidate]]:
     """Search as ``find`` does, for several questions in one call of the engine.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from indexes.store.search import HybridHit
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.")
+    >>> hits = [HybridHit(record.id, 0.9, record.to_payload())]
+    >>> store = SimpleNamespace(hybrid_searches=lambda asked, **_: [hits for _ in asked])
+    >>> questions, whole = [Encoded(np.ones((1, 3), np.float32))] * 2, Trace("")
+    >>> [len(found) for found in find_together(store, RetrievalSettings(), questions, None, whole, whole.note)]
+    [1, 1]
 
     Args:
         whole: receives the times of all questions together.
@@ -86,6 +106,16 @@ def order(
     trace: Trace,
 ) -> tuple[list[Candidate], Windows]:
     """Rerank, diversify and postprocess candidates; return them in their final order, and their windows.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> scores = SimpleNamespace(raw=np.array([-1, 2]), probability=np.array([0.25, 0.875]), truncated=())
+    >>> found = [Candidate(SentenceRecord("a.md", i, text), 0.5) for i, text in enumerate(["Fees.", "It opens at 6."])]
+    >>> store = SimpleNamespace(windows=lambda records, size: {record.id: [record] for record in records})
+    >>> model = SimpleNamespace(score=lambda question, texts: scores)
+    >>> ordered, windows = order(store, Settings(), model, (), None, "When?", found, Trace("When?"))
+    >>> [candidate.record.text for candidate in ordered], [record.text for record in windows[ordered[0].id]]
+    (['It opens at 6.', 'Fees.'], ['It opens at 6.'])
 
     Args:
         reranker: a LlamaIndex node postprocessor or None; if it fails, the fused order is kept, with a note.

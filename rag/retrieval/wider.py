@@ -32,7 +32,17 @@ async def other_questions(
     trace: Trace,
     way: Way,
 ) -> list[str]:
-    """Return the translated and rephrased questions that the settings ask for; note what the LLM does not return."""
+    """Return the translated and rephrased questions that the settings ask for; note what the LLM does not return.
+
+    >>> from types import SimpleNamespace
+    >>> from rag.ways import BLOCKING, run_now
+    >>> async def write(what, question, how_many, way):
+    ...     return ["When is the harbour open?", "What are the harbour's hours?"]
+    >>> asked, trace = "When does the harbour open?", Trace("When does the harbour open?")
+    >>> options = {"retrieval": RetrievalSettings(phrasings=2), "write": write, "trace": trace, "way": BLOCKING}
+    >>> run_now(other_questions(asked, SimpleNamespace(), **options))
+    ['When is the harbour open?', "What are the harbour's hours?"]
+    """
     wanted: list[tuple[Rewriting, int]] = []
     if retrieval.translate == "auto" and await way.compute(holds_other_language, store, question):
         wanted.append(("translate", 1))
@@ -77,7 +87,14 @@ async def other_questions(
 
 
 def holds_other_language(store: Collection, question: str) -> bool:
-    """Return whether a collection holds Chinese sentences, for a Chinese question other ones; True if not counted."""
+    """Return whether a collection holds Chinese sentences, for a Chinese question other ones; True if not counted.
+
+    >>> from types import SimpleNamespace
+    >>> counts = {"nodes": 1200, "sample": 200, "marks": 0, "short": 4, "numbers": 10, "chinese": 0}
+    >>> store = SimpleNamespace(record=lambda: {"nodes": counts})  # no Chinese sentences
+    >>> holds_other_language(store, "When does it open?"), holds_other_language(store, "几点开门？")
+    (False, True)
+    """
     counts = recorded_counts(store.record())
     if counts is None or counts.chinese is None or not counts.sample:
         return True
@@ -115,6 +132,14 @@ def fed_back(
     """Move the question's vector towards the mean of the first hits' (Rocchio 1971; vector PRF, arXiv 2108.11044).
 
     Return it normalised, float32 (dim,); None if nothing was found.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> hit = Candidate(SentenceRecord("harbour.md", 0, "The harbour opens at 6."), 0.9)
+    >>> store = SimpleNamespace(dense_vectors=lambda ids: {hit.id: np.array([0, 1], np.float32)})
+    >>> moved = fed_back(store, np.array([1, 0], np.float32), [hit], RetrievalSettings(feedback=1))
+    >>> moved.astype(float).round(2).tolist()
+    [0.71, 0.71]
     """
     rows = store.dense_vectors([candidate.id for candidate in candidates[: retrieval.feedback]])
     if not rows:

@@ -17,6 +17,13 @@ GROWTH = 4  # growth of each further call: a caller who reads on reads them all
 class Windows(Mapping[str, list[SentenceRecord]]):
     """Candidate id -> the sentences of its window, fetched at first access together with the next ones in rank.
 
+    >>> from types import SimpleNamespace
+    >>> records = [SentenceRecord("harbour.md", i, text) for i, text in enumerate(["It is old.", "It opens at 6."])]
+    >>> store = SimpleNamespace(windows=lambda wanted, size: {record.id: records for record in wanted})
+    >>> windows = Windows(store, [Candidate(records[1], 0.9)], size=3)
+    >>> [record.text for record in windows[records[1].id]]
+    ['It is old.', 'It opens at 6.']
+
     Args:
         ranked: the candidates, best first.
         size: sentences on each side.

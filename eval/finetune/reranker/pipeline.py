@@ -39,7 +39,13 @@ def with_reranker(settings: Settings, model: Path, weight: float, scale: float |
 
 
 def depends(model: Path | None, settings: Settings) -> list[Any]:
-    """Return what a pipeline's scores depend on: the weights of its reranker (not their place), and its settings."""
+    """Return what a pipeline's scores depend on: the weights of its reranker (not their place), and its settings.
+
+    >>> from rag.settings import Settings
+    >>> weights, settings = depends(None, Settings())
+    >>> list(settings)
+    ['encoder', 'split', 'sparse', 'retrieval', 'rerank']
+    """
     from indexes.encoders.torch_runtime import weights_digest
 
     tree = settings.model_dump(mode="json")

@@ -131,7 +131,13 @@ def wait_for_all() -> None:
 
 
 def clear(out: Path) -> None:
-    """Remove the files of earlier calls that were killed."""
+    """Remove the files of earlier calls that were killed.
+
+    >>> (folder / "together-0").mkdir()
+    >>> clear(folder)
+    >>> list(folder.iterdir())
+    []
+    """
     for folder in out.glob(FOLDER.format("*")):
         if folder != _folder(out):
             shutil.rmtree(folder, ignore_errors=True)

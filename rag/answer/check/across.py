@@ -83,6 +83,18 @@ def decide_across(
 ) -> ClaimVerdict:
     """Check one claim against passages of the other language.
 
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.answer.words.terms import terms_of
+    >>> from rag.retrieval.candidate import Passage
+    >>> passage = PassageSupport(Passage(1, [SentenceRecord("leave.md", 0, "每位员工有25天假期。")], [], 0.9))
+    >>> claim = Claim("Each employee gets 30 days of leave.", terms_of("Each employee gets 30 days of leave."))
+    >>> class Near:  # compares meanings, in the place of an encoder
+    ...     def nearness(self, claim, sentences, *, across):
+    ...         return [0.8 for _ in sentences]
+    >>> verdict = decide_across(claim, (1,), [1], {1: passage}, Near())
+    >>> verdict.status, verdict.decided_by
+    ('contradicted', 'numbers')
+
     Args:
         cited: numbers of the passages that the claim cites.
         looked: numbers of the passages to judge by: those cited, else all.

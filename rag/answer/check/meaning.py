@@ -45,6 +45,11 @@ def _scales_of(encoder: Any) -> Scales:
 class Meaning:
     """Compare sentences with an encoder.
 
+    >>> from types import SimpleNamespace
+    >>> reranker = SimpleNamespace(score=lambda claim, sentences: SimpleNamespace(probability=[0.9, 0.1]))
+    >>> Meaning(None, reranker).nearness("It opens at 6.", ["The gates open at six.", "Fees."], across=False)
+    [0.9, 0.1]
+
     Args:
         encoder: any ``Encoder``. Vectors live as long as this object, scales as long as the encoder (a server makes
             an engine for each question).

@@ -21,7 +21,6 @@ from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, require, service_of
 from rag.serve.keys import AccessKey
 from rag.serve.requests import Question, text_of, whole
-from rag.serve.service import Service
 from rag.serve.wire import document_id, public_metadata
 
 router = APIRouter(tags=["dify"])
@@ -64,7 +63,7 @@ async def retrieval(request: Request) -> JSONResponse:
     )
     left = max(0.01, service.settings.serve.dify_seconds - (time.monotonic() - started))
     found = await service.search(key, question, deadline=left, route="dify")
-    rows = records(found, service, key, threshold, top_k)
+    rows = records(found, key, threshold, top_k)
     if not found.passages and conditions.items:
         index = await asyncio.to_thread(service.library.index, knowledge)
         for note in await asyncio.to_thread(unknown_names, index.store, conditions.fields()):
@@ -94,10 +93,18 @@ def read_setting(value: Any) -> tuple[int, float]:
     return int(top_k or DEFAULT_TOP_K), float(threshold)
 
 
-def records(
-    found: FoundPassages, service: Service, key: AccessKey, threshold: float, top_k: int
-) -> list[dict[str, Any]]:
-    """Return Dify's records with at least the threshold's score, best first."""
+def records(found: FoundPassages, key: AccessKey, threshold: float, top_k: int) -> list[dict[str, Any]]:
+    """Return Dify's records with at least the threshold's score, best first.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.serve.keys import OPEN
+    >>> record = SentenceRecord("/home/me/harbour.md", 0, "The harbour opens at 6.")
+    >>> passages = [Passage(1, [record], [record.id], 0.9), Passage(2, [record], [record.id], 0.1)]
+    >>> found = FoundPassages(passages, SimpleNamespace(candidates=[]), reranked=True)
+    >>> [(row["content"], row["title"], row["score"]) for row in records(found, OPEN, threshold=0.5, top_k=4)]
+    [('The harbour opens at 6.', 'harbour.md', 0.9)]
+    """
     made = [_record_of(passage, found, key) for passage in found.passages]
     return [record for record in made if record["score"] >= threshold][:top_k]
 

@@ -39,7 +39,15 @@ SPLITS = ("train_split", "test_split", "dev_share", "dev_by", "train_queries")
 
 
 class FieldOption(click.Option):
-    """An option generated from a field; ``--help-all`` shows the rarer ones, and what each was measured on."""
+    """An option generated from a field; ``--help-all`` shows the rarer ones, and what each was measured on.
+
+    >>> rare = FieldOption(["--warmup"], field=Option("", measured="scifact"), help="Share of the steps.")
+    >>> context = click.Context(click.Command("embedder"))
+    >>> rare.get_help_record(context)  # left out of --help
+    >>> context.meta[EVERYTHING] = True
+    >>> rare.get_help_record(context)
+    ('--warmup TEXT', 'Share of the steps.  [measured: scifact]')
+    """
 
     def __init__(self, *args: Any, field: Option, **rest: Any) -> None:
         super().__init__(*args, **rest)
@@ -125,6 +133,11 @@ def _type(kinds: list[Any], own: Option) -> Any:
 
 def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Add the options of a request and of ``kind``; the command receives ``options`` of that kind, and ``request``.
+
+    >>> from eval.finetune.merge.options import MergeOptions
+    >>> command = click.command(options_of(MergeOptions)(lambda shared, options, request: None))
+    >>> [parameter.name for parameter in command.params if parameter.name in ("out", "weights", "queries", "help_all")]
+    ['out', 'weights', 'queries', 'help_all']
 
     Args:
         section: section of the settings with the device and number format for training.

@@ -76,7 +76,15 @@ def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mappin
 
 
 def give(found: Any, as_json: bool, show: Callable[[Any], None], proof: Proof) -> None:
-    """Print a result as JSON or with ``show``; then end with the exit code for it if the model is not better."""
+    """Print a result as JSON or with ``show``; then end with the exit code for it if the model is not better.
+
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(as_dict=lambda: {"model": "tuned/model"})
+    >>> give(found, True, print, SimpleNamespace(require_better=lambda: None))
+    {
+      "model": "tuned/model"
+    }
+    """
     from rag.cli.output import data_json
 
     if as_json:
