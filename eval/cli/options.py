@@ -196,7 +196,12 @@ class MeasuringOptions:
 
 
 def settings_with(shared: Shared, changes: Mapping[str, object]) -> Settings:
-    """Return the settings with a command's options and further changes applied."""
+    """Return the settings with a command's options and further changes applied.
+
+    >>> found = settings_with(Shared(arguments={"retrieval.top_k": 20}), {"retrieval.window": 5})
+    >>> found.retrieval.top_k, found.retrieval.window
+    (20, 5)
+    """
     return replace(shared, arguments={**shared.arguments, **changes}).look().settings
 
 
@@ -248,7 +253,13 @@ def refuse_existing(output: Path | None) -> None:
 
 
 def show_notes(notes: Iterable[str]) -> None:
-    """Print each note to stderr."""
+    """Print each note to stderr.
+
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(sys.stdout):
+    ...     show_notes(["only the first 10 queries were asked"])
+    note: only the first 10 queries were asked
+    """
     for note in notes:
         words(f"note: {note}")
 

@@ -86,7 +86,7 @@ def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | 
     {'test': 'test.jsonl', 'train': 'train.jsonl'}
 
     Args:
-        is_dataset: tells whether a file is a dataset in a single-file format.
+        is_dataset: returns whether a file is a dataset in a single-file format.
 
     Raises:
         SourceError: two files have the same split, or a named file does not exist.

@@ -55,7 +55,7 @@ _WORDS = {"keep": "Keep", "drop": "Drop", "no worse": "No worse", "no evidence":
 
 
 def html(comparison: Comparison) -> str:
-    """The whole page. Save it with any name; it can be sent by mail as it is.
+    """Return the whole page as HTML: one file, which loads nothing and can be sent by mail.
 
     >>> from eval.comparing.compare import compare
     >>> from eval.measure.runs import Run

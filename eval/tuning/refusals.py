@@ -27,6 +27,10 @@ FOLDS = 10
 class Figures(Plain):
     """Shares over one set of answers; None if there are no answers of that kind.
 
+    >>> found = Figures(answers=40, answerable=20, unanswerable=20, right=0.8, false_refusals=0.05, refused=0.9)
+    >>> found.as_dict()["refused"], found.as_dict()["seconds"]
+    (0.9, None)
+
     Args:
         right: share of answerable questions answered rightly.
         false_refusals: share of answerable questions refused.

@@ -56,9 +56,17 @@ class PreparedAnswer:
 
 
 class AnswerWriter:
-    """Ask a language model for answers, whole or in pieces.
+    r"""Ask a language model for answers, whole or in pieces.
 
     ``weighs`` may be set without fitted signals, to measure them.
+
+    >>> from llama_index.core.llms import ChatMessage, MockLLM
+    >>> from rag.ways import BLOCKING, run_now
+    >>> settings, trace = Settings(), Trace("When does it open?")
+    >>> writer = AnswerWriter(MockLLM, settings, AnswerPrompts(settings), refusals=None)  # MockLLM repeats the prompt
+    >>> prepared = PreparedAnswer("When does it open?", "en", trace, messages=[ChatMessage("It opens at six.")])
+    >>> run_now(writer.complete(prepared, BLOCKING)), trace.llm
+    ('user: It opens at six.\nassistant: ', {'model': 'unknown'})
 
     Args:
         llm: returns the model, which is loaded at first use.

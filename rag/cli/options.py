@@ -35,7 +35,12 @@ SWITCHES = {"no_rerank": "rerank.provider", "no_llm": "llm.provider"}
 
 @dataclass
 class Shared:
-    """What every command gets: the common options, and the settings, loaded at first use."""
+    """What every command gets: the common options, and the settings, loaded at first use.
+
+    >>> shared = Shared(arguments={"retrieval.top_k": 20, "collection": "guide"})
+    >>> shared.settings.retrieval.top_k, shared.collection
+    (20, 'guide')
+    """
 
     json: bool = False
     profile: str | None = None

@@ -32,13 +32,24 @@ def data(text: str = "", *, end: str = "\n", styled: bool = False) -> None:
 
 
 def words(text: str, *, style: Mapping[str, Any] | None = None) -> None:
-    """Print a remark to stderr, without secrets and control characters."""
+    """Print a remark to stderr, without secrets and control characters.
+
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     words("asking http://me:secret@host")
+    asking http://***@host
+    """
     with contextlib.suppress(BrokenPipeError):  # nobody reads stderr
         click.echo(click.style(safe(text), **style) if style else safe(text), err=True)
 
 
 def note(text: str, *, apart: bool = False, language: str = "en") -> None:
     """Print on stderr why a result is less than it could be.
+
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     note("no language model is configured")
+    ...     note("没有配置语言模型", language="zh")
+    note: no language model is configured
+    说明：没有配置语言模型
 
     Args:
         apart: after an empty line on a terminal.
@@ -192,7 +203,13 @@ def megabytes(size: int) -> str:
 
 
 def say_waiting(waiting: list[str], collection: str) -> None:
-    """Report what still holds deleted text, and how to erase it."""
+    """Report what still holds deleted text, and how to erase it.
+
+    >>> with contextlib.redirect_stderr(sys.stdout):
+    ...     say_waiting(["collection 'guide'"], "guide")
+    deleted text is still in collection 'guide': the next 'rag ingest' erases it, or at once: rag delete --now
+     --collection guide
+    """
     for what in waiting:
         words(
             f"deleted text is still in {what}: the next 'rag ingest' erases it, or at once: "

@@ -55,7 +55,16 @@ class ResponseError(Exception):
 
 
 class LocalChat(LLM):
-    """A LlamaIndex LLM; copies share its connections."""
+    """A LlamaIndex LLM; copies share its connections.
+
+    >>> answer = {"choices": [{"message": {"role": "assistant", "content": "At six."}, "finish_reason": "stop"}]}
+    >>> server = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))  # in the place of a server
+    >>> clients = {"http_client": httpx.Client(transport=server), "async_http_client": httpx.AsyncClient()}
+    >>> limits = {"context_window": 8192, "max_tokens": 1024, "temperature": 0.1}
+    >>> llm = LocalChat(model="qwen3", api_base="http://127.0.0.1/v1", api_key="secret", **limits, **clients)
+    >>> llm.chat([ChatMessage("When does it open?")]).message.content
+    'At six.'
+    """
 
     model: str
     api_base: str

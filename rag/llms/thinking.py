@@ -67,7 +67,7 @@ _THINKERS = re.compile(
 
 
 def thinking_switch(settings: LLMSettings) -> dict[str, Any]:
-    """Return what of a request's body keeps such a model from thinking; {} where nothing need be said.
+    """Return the part of a request's body that turns off the thinking of a hybrid model; {} if none is needed.
 
     >>> from rag.settings import LLMSettings
     >>> thinking_switch(LLMSettings(model="qwen3:8b"))

@@ -17,7 +17,7 @@ from indexes.http import async_stream_limits, client_options, in_time, stream_li
 
 
 def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """Return the arguments of an ``httpx.Client`` with these bounds.
+    """Return the arguments of an ``httpx.Client`` whose answers must begin, and whose pieces follow, in time.
 
     >>> stream_options("http://127.0.0.1:8000/v1", timeout=60)["timeout"]
     Timeout(connect=10.0, read=60, write=60, pool=60)
@@ -27,7 +27,7 @@ def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
 
 
 def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """Return the arguments of an ``httpx.AsyncClient`` with these bounds.
+    """Return the arguments of an ``httpx.AsyncClient`` with the same limits.
 
     No connection outlives its request: a pooled one belongs to the event loop that opened it, so the next
     ``asyncio.run`` would find it closed.

@@ -26,6 +26,15 @@ OPEN_PATHS = ("/healthz", "/readyz", "/static/", "/login")
 class Gate:
     """Check a request before any route sees it, and put the key into ``scope["state"]["key"]``.
 
+    >>> from pathlib import Path
+    >>> from starlette.responses import PlainTextResponse
+    >>> from starlette.testclient import TestClient
+    >>> gate = Gate(PlainTextResponse("ok"), keys=KeyRing(Path("no-keys.toml")), loopback=True)
+    >>> TestClient(gate, base_url="http://127.0.0.1").get("/").text
+    'ok'
+    >>> TestClient(gate, base_url="http://other.example").get("/").status_code  # its Host header names another machine
+    421
+
     Args:
         app: the application behind it.
         keys: the configured keys; without keys the server is open to this machine.

@@ -78,7 +78,7 @@ class EmbedderWork(Scorer):
         return TunedModel(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve, hits)
 
     def trainings(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
-        """The training, or those of a soup, whose mean is saved."""
+        """Train once, or several times for a soup, whose mean is saved."""
         raw = self.options.loss == "kl"
         teach = functools.cache(lambda: self.teach(mined, self.settings_of(None), raw=raw))
         fit = partial(self.fitted, mined, candidates, teach)

@@ -213,7 +213,18 @@ def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
 def ranked_documents(
     retriever: HybridRetriever, lifter: Lifter, question: str, depth: int
 ) -> dict[str, RankedDocument]:
-    """Return id -> the first ``depth`` documents that a ``deeper`` pipeline finds, best first."""
+    """Return id -> the first ``depth`` documents that a ``deeper`` pipeline finds, best first.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Candidate
+    >>> places = [("d1", 0), ("d1", 1), ("d2", 0)]  # documents and positions of the sentences found
+    >>> found = SimpleNamespace(candidates=[Candidate(SentenceRecord(*place, "A sentence."), 0.9) for place in places])
+    >>> retriever = SimpleNamespace(search=lambda question: found)
+    >>> lifter = SimpleNamespace(of_record=lambda record: record.doc_id)
+    >>> [(name, place.rank) for name, place in ranked_documents(retriever, lifter, "When?", depth=10).items()]
+    [('d1', 1), ('d2', 2)]
+    """
     found: dict[str, RankedDocument] = {}
     for candidate in retriever.search(question).candidates:
         name = lifter.of_record(candidate.record)
@@ -292,7 +303,13 @@ def _doubted(
 def training_text(
     retriever: HybridRetriever, train: Dataset, question: str, name: str, place: RankedDocument | None, unit: str
 ) -> tuple[str, str]:
-    """Return (id, text) of a document, or of its best window or sentence for this question."""
+    """Return (id, text) of a document, or of its best window or sentence for this question.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> train = Dataset("mine", {"d1": CorpusPassage("d1", text="It opens at 6.")}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> training_text(None, train, "When?", "d1", None, "document")
+    ('d1', 'It opens at 6.')
+    """
     if unit == "document":
         return name, train.corpus[name].content
     candidate = place.candidate if place is not None else _best_inside(retriever, question, name)

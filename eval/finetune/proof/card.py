@@ -21,7 +21,7 @@ from indexes.files import write_whole
 Kind = Literal["embedder", "reranker", "bge-m3", "sparse"]
 
 
-class _Settled(Protocol):
+class _AnyOptions(Protocol):
     """Options of any kind of training."""
 
     @property
@@ -86,7 +86,7 @@ _REINDEX = (
 def write_card(
     work: Scorer,
     kind: Kind,
-    options: _Settled,
+    options: _AnyOptions,
     proof: Proof,
     *,
     data_hash: str = "",

@@ -234,7 +234,17 @@ class Scorer:
 
 
 def divided(request: Request, seed: int) -> tuple[Splits, list[Dataset]]:
-    """Return the splits of a request, and the datasets on which forgetting is measured."""
+    """Return the splits of a request, and the datasets on which forgetting is measured.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> from rag.settings import Settings
+    >>> corpus = {f"d{i}": CorpusPassage(f"d{i}", text=f"Text number {i}.") for i in range(40)}
+    >>> queries = {f"q{i}": f"Question number {i}?" for i in range(40)}
+    >>> dataset = Dataset("mine", corpus, queries, {f"q{i}": {f"d{i}": 1} for i in range(40)})
+    >>> splits, others = divided(Request(dataset, "minilm", "tuned", settings=Settings()), seed=7)
+    >>> len(splits.test.queries), [other.name for other in others]
+    (10, ['probe_en', 'probe_zh'])
+    """
     splits = make_splits(
         request.dataset,
         train_split=request.train_split,

@@ -200,7 +200,20 @@ def candidate_lists(
     depth: int,
     progress: Tick | None = None,
 ) -> list[CandidateList]:
-    """Return the first ``depth`` candidates of each question, with the texts of ``rerank.read``."""
+    """Return the first ``depth`` candidates of each question, with the texts of ``rerank.read``.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Candidate
+    >>> from rag.settings import Settings
+    >>> found = [Candidate(SentenceRecord("d1", 0, "It opens at 6."), 0.9, fused_score=0.9)]
+    >>> search = lambda question: SimpleNamespace(candidates=found)
+    >>> retriever = SimpleNamespace(index=None, settings=Settings(), search=search)
+    >>> dataset = Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}})
+    >>> candidate_lists(retriever, dataset, depth=50)
+    [CandidateList(query='q1', question='When?', names=['d1'], texts=['It opens at 6.'], fused=[0.9], relevant={'d1':
+     1})]
+    """
     lifter = Lifter(dataset, retriever.index)
     read_window = retriever.settings.rerank.read == "window"
     found = []

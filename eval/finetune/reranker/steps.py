@@ -186,7 +186,7 @@ class RerankerWork(PipelineMeasures):
         """Warm up the start model on questions made from the documents."""
         if not self.options.warm_up:
             return None
-        from eval.finetune.reranker.warm_up import document_questions, load_rows, taught_lists
+        from eval.finetune.reranker.warm_up import document_questions, load_rows, warm_up_lists
 
         path, options = self.run.path / "warm-up.jsonl", self.options
 
@@ -196,7 +196,7 @@ class RerankerWork(PipelineMeasures):
                 self.splits.train, limit=options.warm_up, seed=options.seed, held_out=held_out
             )
             with self.retrieving(self.pipeline) as retriever, self.stage("questions from documents") as tick:
-                return taught_lists(retriever, questions, path, seed=options.seed, progress=tick)
+                return warm_up_lists(retriever, questions, path, seed=options.seed, progress=tick)
 
         self.run.step("questions", ask, load=lambda: None)
         settings = replace(options, loss="listnet", lr=options.warm_lr, epochs=1, patience=0)

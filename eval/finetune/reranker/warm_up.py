@@ -78,7 +78,7 @@ def _span(source: str, draw: random.Random) -> str:
     return joint.join(words[start : start + size])
 
 
-def taught_lists(
+def warm_up_lists(
     retriever: HybridRetriever,
     questions: Mapping[str, tuple[str, str]],
     path: Path,
@@ -90,6 +90,19 @@ def taught_lists(
 
     Labels are the pipeline's fused scores divided by a temperature, and 0 for texts of other questions. The rows are
     saved in ``path``.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Candidate
+    >>> from rag.settings import Settings
+    >>> scores = {"It opens at 6.": 0.75, "Fees.": 0.25}
+    >>> found = [Candidate(SentenceRecord("d1", 0, text), 0.9, fused_score=score) for text, score in scores.items()]
+    >>> search = lambda question: SimpleNamespace(candidates=found)
+    >>> retriever = SimpleNamespace(settings=Settings(), search=search)
+    >>> questions = {"self:0:d1": ("opens", "It opens at 6.")}
+    >>> rows = warm_up_lists(retriever, questions, folder / "rows.jsonl", seed=7)
+    >>> rows[TEXTS], [[round(label, 2) for label in labels] for labels in rows[LABEL]]
+    ([['Fees.', 'It opens at 6.']], [[2.08, 6.25]])
     """
     read_window = retriever.settings.rerank.read == "window"
     draw = random.Random(seed)  # noqa: S311 - no secret

@@ -59,6 +59,14 @@ def nearness(encoder: Any, cosine: float, language: Language) -> float | None:
 
     None if the encoder cannot tell.
 
+    >>> from types import SimpleNamespace
+    >>> apart = lambda texts: SimpleNamespace(dense=np.eye(len(texts)))  # each question is near its own sentence alone
+    >>> nearness(SimpleNamespace(encode_queries=apart, encode_documents=apart), 0.5, "en")
+    0.5
+    >>> alike = lambda texts: SimpleNamespace(dense=np.ones((len(texts), 1)))
+    >>> nearness(SimpleNamespace(encode_queries=alike, encode_documents=alike), 0.5, "en") is None  # it cannot tell
+    True
+
     Args:
         cosine: of the question, encoded as one, and the sentence, encoded as a document.
     """

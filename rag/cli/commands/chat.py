@@ -55,7 +55,13 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
 
 
 def turn(engine: Any, question: str, *, as_json: bool, answers: AnswerScreen) -> None:
-    """Answer one question; report a failure and let the conversation continue."""
+    """Answer one question; report a failure and let the conversation continue.
+
+    >>> engine = SimpleNamespace(chat=lambda question: SimpleNamespace(response="At six [1].", metadata={}))
+    >>> turn(engine, "When does it open?", as_json=True, answers=AnswerScreen())
+    {"question": "When does it open?", "answer": "At six [1].", "status": null, "citations": [], "notes": [], "trace":
+     {}, "error": null}
+    """
     try:
         if not as_json and sys.stdout.isatty():
             with Waiting("searching") as waiting:

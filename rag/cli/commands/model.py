@@ -128,7 +128,13 @@ def list_models(as_json: bool) -> None:
 
 @contextmanager
 def byte_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show progress in bytes on stderr: a bar on a terminal, else a line per tenth."""
+    """Show progress in bytes on stderr: a bar on a terminal, else a line per tenth.
+
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(sys.stdout), byte_bar("qwen3") as tick:
+    ...     tick(50_000_000, 100_000_000)
+    qwen3: 50.0 MB of 100.0 MB
+    """
     tenth = -1
 
     def line(done: int, total: int) -> None:

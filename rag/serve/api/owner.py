@@ -26,7 +26,7 @@ def _owner(request: Request) -> None:
 
 @router.get("/collections/{collection}/places")
 async def places(request: Request, collection: str) -> JSONResponse:
-    """Documents with their ids and the files they come from."""
+    """Return documents with their ids and the files they come from."""
     _owner(request)
     service = service_of(request)
     service.check_ready()

@@ -10,7 +10,16 @@ from rag.serve.mcp.remote import RemoteBackend
 
 
 class LocalBackend(RemoteBackend):
-    """Call the application's own routes with the key of the current MCP request."""
+    """Call the application's own routes with the key of the current MCP request.
+
+    >>> import asyncio
+    >>> app = FastAPI()
+    >>> @app.get("/api/v1/collections")
+    ... async def collections():
+    ...     return {"collections": [{"name": "guide"}]}
+    >>> asyncio.run(LocalBackend(app).collections())
+    [{'name': 'guide'}]
+    """
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__("http://127.0.0.1", token="")

@@ -62,7 +62,18 @@ def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str
 
 
 def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mapping[str, float] | None = None) -> None:
-    """Print to stderr where the model is and, if it is better, the lines for rag.toml."""
+    """Print to stderr where the model is and, if it is better, the lines for rag.toml.
+
+    >>> import sys
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(sys.stdout):
+    ...     show_use(Path("tuned/model"), ["[encoder]", 'provider = "sentence_transformer"'], better=True)
+    <BLANKLINE>
+    the model is in tuned/model; your settings are unchanged
+    To use it, put these lines into rag.toml and reindex:
+    [encoder]
+    provider = "sentence_transformer"
+    """
     from rag.cli.output import words
 
     words("")
