@@ -231,14 +231,19 @@ class StoreSettings(SectionModel):
         description="number of sentences from which a graph (HNSW) of the dense vectors is built; fewer "
         "are searched exactly",
     )
-    hnsw_m: int = Field(
-        16, ge=4, le=128, description="links per vector in the graph; more give better recall and take more memory"
+    hnsw_m: int | None = Field(
+        None,
+        ge=4,
+        le=128,
+        description="links per vector in the graph; more give better recall and take more memory; default: 16, and 32 "
+        "from 200,000 sentences on",
     )
-    hnsw_ef_construct: int = Field(
-        100,
+    hnsw_ef_construct: int | None = Field(
+        None,
         ge=8,
         le=2000,
-        description="candidates among which those links are chosen; more give better recall and a slower build",
+        description="candidates among which those links are chosen; more give better recall and a slower build; "
+        "default: 100, and 200 from 200,000 sentences on",
     )
     engine: Literal["auto", "edge", "local"] = Field(
         "auto", description="embedded engine: edge, or qdrant-client's slow local mode"

@@ -279,11 +279,12 @@ class Collection:
         """Return the measurements made when the graph (HNSW) of the dense vectors was built; None without a graph."""
         return Graph.of_record(self.record())
 
-    def how_to_search(self, ef: int | None, recall: float) -> Choice:
+    def how_to_search(self, ef: int | None, recall: float, *, filtered: bool = False) -> Choice:
         """Decide how to search the dense leg: through the graph if its recall suffices, else exactly.
 
         Args:
             ef, recall: as ``retrieval.ef`` and ``retrieval.recall``.
+            filtered: the search has a filter, for which another recall was measured.
         """
         at, graph = self._graph_seen
         if at + GRAPH_SEEN < time.monotonic():
@@ -291,7 +292,7 @@ class Collection:
                 graph = self.graph()
                 self._graph_seen = time.monotonic(), graph
         if graph is not None:
-            return choose(graph, ef, recall)
+            return choose(graph, ef, recall, filtered=filtered)
         return Choice(exact=self.engine.kind == "edge")  # a server may have a graph that was never measured
 
     # ---- reading ----

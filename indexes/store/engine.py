@@ -166,7 +166,7 @@ class ClientEngine:
             self.client.upsert(collection_name, points=made[start : start + REQUEST_POINTS])
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
-        from qdrant_client.http.models import QueryRequest, SearchParams
+        from qdrant_client.http.models import AcornSearchParams, QueryRequest, SearchParams
 
         from indexes.store.models.as_qdrant import to_qdrant
 
@@ -176,7 +176,13 @@ class ClientEngine:
                 using=leg.name or None,
                 limit=leg.limit,
                 filter=to_qdrant(leg.filters),
-                params=SearchParams(hnsw_ef=leg.ef, exact=leg.exact) if leg.ef or leg.exact else None,
+                params=None
+                if not leg.ef and not leg.exact
+                else SearchParams(
+                    hnsw_ef=leg.ef,
+                    exact=leg.exact,
+                    acorn=AcornSearchParams(enable=True) if leg.filters is not None and not leg.exact else None,
+                ),
                 with_payload=with_payload,
             )
             for leg in legs

@@ -15,6 +15,7 @@ from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.settings.sections import StoreSettings
 from indexes.store import models
 from indexes.store.engine import DENSE, SPARSE, Engine, Kind
+from indexes.store.models.graph import wanted_for
 
 METADATA_KEY = "ragwright"
 SCHEMA_VERSION = 1
@@ -53,7 +54,7 @@ def create(
         server["on_disk_payload"] = True
         from qdrant_client.http.models import HnswConfigDiff
 
-        server["hnsw_config"] = HnswConfigDiff(m=settings.hnsw_m, ef_construct=settings.hnsw_ef_construct)
+        server["hnsw_config"] = HnswConfigDiff(**wanted_for(0, settings.hnsw_m, settings.hnsw_ef_construct).as_dict())
         if settings.quantization == "int8":
             from qdrant_client.http.models import ScalarQuantization, ScalarQuantizationConfig, ScalarType
 

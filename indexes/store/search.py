@@ -52,7 +52,7 @@ class Searched(Protocol):
     dense_name: str
     sparse_name: str
 
-    def how_to_search(self, ef: int | None, recall: float) -> Choice:
+    def how_to_search(self, ef: int | None, recall: float, *, filtered: bool = False) -> Choice:
         """Decide how to search the dense leg."""
 
 
@@ -89,7 +89,7 @@ def hybrid(
             methods.append(own)
             legs: list[Leg] = []
             if dense is not None and own != "sparse":
-                how = collection.how_to_search(ef, recall)
+                how = collection.how_to_search(ef, recall, filtered=chosen is not None)
                 if how.note is not None and note is not None:
                     note(how.note)
                 legs.append(Leg(dense_name, dense, limit, chosen, how.ef, how.exact))

@@ -15,8 +15,8 @@ from indexes.ingest.node_counts import recorded_counts
 from indexes.ingest.vector_shape import other_shape
 from indexes.lock import command_of, holder_of
 from indexes.settings.sections import IndexSettings
-from indexes.store.models.graph import Graph, is_due
-from indexes.store.upkeep.graph import wanted_graph
+from indexes.store.models.graph import Graph
+from indexes.store.upkeep.graph import outdated
 from indexes.text.words import WORD_RULES
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
@@ -171,10 +171,10 @@ def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
             return []
         return [Check("graph", "warn", f"each question is compared with all {counted(counts.nodes, 'node')}", build)]
     found = graph.shown(settings.retrieval.recall, settings.retrieval.ef)
-    if graph.at(settings.retrieval.ef, settings.retrieval.recall).least < settings.retrieval.recall:
+    if graph.poor(settings.retrieval.recall, settings.retrieval.ef) is not None:
         mend = f"RAG_STORE_HNSW_M={2 * graph.m} RAG_STORE_HNSW_EF_CONSTRUCT={2 * graph.ef_construct} {build}"
         return [Check("graph", "warn", found, mend)]
-    if counts is not None and is_due(graph, wanted_graph(settings.store), counts.nodes):
+    if counts is not None and outdated(graph, settings.store, counts.nodes):
         return [Check("graph", "warn", f"{found}; now there are {counted(counts.nodes, 'node')}", build)]
     return [Check("graph", "ok", found)]
 

@@ -130,7 +130,10 @@ def _how(leg: Leg) -> Any:
 
     if leg.ef is None and not leg.exact:
         return None
-    return qe.SearchParams(hnsw_ef=leg.ef, exact=leg.exact, indexed_only=False)
+    through = leg.filters is not None and not leg.exact
+    # ACORN also follows links of sentences that the filter excludes; without it a search soon finds no way on
+    acorn = qe.AcornSearchParams(enable=True) if through else None
+    return qe.SearchParams(hnsw_ef=leg.ef, exact=leg.exact, indexed_only=False, acorn=acorn)
 
 
 def pages(shard: Any, chosen: Any = None, *, whole: bool = True) -> Iterator[list[Any]]:

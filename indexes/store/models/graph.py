@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from indexes.display import Bilingual, counted
 
 KEY = "graph"  # in the collection's record
-EFS = (64, 128, 256, 512)  # values to measure; a search for 50 considers more than 50 in any case
+EFS = (64, 128, 256, 512, 768, 1024)  # values to measure; a search for 50 considers more than 50 in any case
+USUAL_EF = 512  # larger ones are measured only while the graph is twice as fast as an exact search
 RECALL = 0.98  # retrieval.recall
 NEAREST = 10  # recall@10
 
@@ -44,6 +45,10 @@ class Wanted:
         return asdict(self)
 
 
+LARGE = 200_000  # sentences from which a graph has more links, unless the settings name a number
+OF_LARGE = Wanted(32, 200)
+
+
 @dataclass(frozen=True)
 class Found:
     """Recall and speed of a graph with one ``ef``.
@@ -62,10 +67,9 @@ class Found:
     recall_50: float
     ms: float
 
-    @property
-    def least(self) -> float:
-        """The lower of ``recall`` and ``filtered``."""
-        return self.recall if self.filtered is None else min(self.recall, self.filtered)
+    def share(self, *, filtered: bool = False) -> float:
+        """Return the recall of searches with a filter or without; the latter if none was measured with a filter."""
+        return self.filtered if filtered and self.filtered is not None else self.recall
 
 
 @dataclass(frozen=True)
@@ -105,23 +109,39 @@ class Graph:
     def wanted(self) -> Wanted:
         return Wanted(self.m, self.ef_construct)
 
-    def at(self, ef: int | None, recall: float) -> Found:
-        """Return the measurement at ``ef``; for None, at the smallest ``ef`` with enough recall, else the largest."""
+    def at(self, ef: int | None, recall: float, *, filtered: bool = False) -> Found:
+        """Return the measurement at ``ef``; for None, at the smallest ``ef`` with enough recall, else the largest.
+
+        >>> graph = Graph(120_000, 16, 100, 60, 41.0, (Found(64, 0.99, 0.9, 0.9, 2.1), Found(128, 1.0, 0.98, 0.9, 4.1)))
+        >>> graph.at(None, 0.98).ef, graph.at(None, 0.98, filtered=True).ef
+        (64, 128)
+        """
         if ef is not None:
             return next((one for one in reversed(self.found) if one.ef <= ef), self.found[0])
-        return next((one for one in self.found if one.least >= recall), self.found[-1])
+        return next((one for one in self.found if one.share(filtered=filtered) >= recall), self.found[-1])
+
+    def poor(self, recall: float, ef: int | None = None) -> str | None:
+        """Return which searches stay exact, as a sentence; None if the graph is good enough for all."""
+        exact = tuple(
+            filtered
+            for filtered in (False, True)
+            if self.at(ef, recall, filtered=filtered).share(filtered=filtered) < recall
+        )
+        which = {(False,): "search without a filter stays exact", (True,): "search with a filter stays exact"}
+        return which.get(exact, "search stays exact") if exact else None
 
     def shown(self, recall: float = RECALL, ef: int | None = None) -> str:
         """Describe the graph: "over 120,000 sentences (m 16, ef_construct 100): with ef 64 it finds 0.994 ..."."""
-        best = self.at(ef, recall)
-        filtered = "" if best.filtered is None else f", {best.filtered:.3f} with a filter"
+        best, with_filter = self.at(ef, recall), self.at(ef, recall, filtered=True)
         text = (
             f"over {counted(self.points, 'sentence')} (m {self.m}, ef_construct "
             f"{self.ef_construct}): with ef {best.ef} "
-            f"it finds {best.recall:.3f} of the {NEAREST} nearest{filtered}, in {best.ms:.1f} ms instead of "
-            f"{self.exact_ms:.1f}"
+            f"it finds {best.recall:.3f} of the {NEAREST} nearest, in {best.ms:.1f} ms instead of {self.exact_ms:.1f}"
         )
-        return text if best.least >= recall else f"{text}; too few (retrieval.recall {recall}), so search stays exact"
+        if with_filter.filtered is not None:
+            text += f", and with a filter and ef {with_filter.ef} {with_filter.filtered:.3f}"
+        poor = self.poor(recall, ef)
+        return text if poor is None else f"{text}; too few (retrieval.recall {recall}), so {poor}"
 
 
 class Built(NamedTuple):
@@ -146,29 +166,45 @@ class Choice:
     note: str | None = None
 
 
-def choose(graph: Graph, ef: int | None, recall: float) -> Choice:
-    """Decide how to search a collection with a graph.
+def choose(graph: Graph, ef: int | None, recall: float, *, filtered: bool = False) -> Choice:
+    """Decide how to search a collection with a graph. Searches with a filter and without have a bar of their own.
 
-    >>> graph = Graph(120_000, 16, 100, 60, 41.0, (Found(64, 0.994, 0.985, 0.97, 2.1),))
-    >>> choose(graph, None, 0.98).ef, choose(graph, None, 0.999).exact
+    An exact search with a filter is compared with the vectors of the sentences that the filter selects, no others.
+
+    >>> graph = Graph(120_000, 16, 100, 60, 41.0, (Found(64, 0.994, 0.953, 0.97, 2.1),))
+    >>> choose(graph, None, 0.98).ef, choose(graph, None, 0.98, filtered=True).exact
     (64, True)
 
     Args:
         ef: as ``retrieval.ef``; None: the smallest measured one with enough recall.
-        recall: share of the 10 nearest vectors that must be found, with a filter too.
+        recall: share of the 10 nearest vectors that must be found.
+        filtered: the search has a filter.
     """
-    best = graph.at(ef, recall)
-    if best.least >= recall:
+    best = graph.at(ef, recall, filtered=filtered)
+    share = best.share(filtered=filtered)
+    if share >= recall:
         return Choice(ef=best.ef if ef is None else ef)
+    among, filter_zh = (" among the sentences that the filter selects", "在过滤条件下") if filtered else ("", "")
+    with_filter = " with a filter" if filtered else ""
     return Choice(
         exact=True,
         note=Bilingual(
-            f"the dense leg was searched exactly: the collection's graph finds {best.least:.3f} of the {NEAREST} "
-            f"nearest with ef {best.ef}, and retrieval.recall is {recall}",
-            f"稠密一路是逐一比较的：集合的图在 ef {best.ef} 下只能找到最近 {NEAREST} 个中的 {best.least:.3f}，而 "
+            f"the dense leg was searched exactly{among}: the collection's graph finds {share:.3f} of the {NEAREST} "
+            f"nearest{with_filter} with ef {best.ef}, and retrieval.recall is {recall}",
+            f"稠密一路是逐一比较的：集合的图{filter_zh}在 ef {best.ef} 下只能找到最近 {NEAREST} 个中的 {share:.3f}，而 "
             f"retrieval.recall 为 {recall}",
         ),
     )
+
+
+def wanted_for(points: int, m: int | None = None, ef_construct: int | None = None) -> Wanted:
+    """Return the parameters of a graph over ``points`` sentences; those that are given stay.
+
+    >>> wanted_for(50_000), wanted_for(1_000_000, m=24)
+    (Wanted(m=16, ef_construct=100), Wanted(m=24, ef_construct=200))
+    """
+    usual = OF_LARGE if points >= LARGE else Wanted()
+    return Wanted(m or usual.m, ef_construct or usual.ef_construct)
 
 
 def is_due(graph: Graph | None, wanted: Wanted, points: int) -> bool:

@@ -9,19 +9,28 @@ from indexes.errors import StoreError
 from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection
 from indexes.store.graph import measure
-from indexes.store.models.graph import KEY, Built, Graph, Wanted, is_due
+from indexes.store.models.graph import KEY, Built, Graph, Wanted, is_due, wanted_for
 from indexes.store.upkeep import bulk
 
 TIMEOUT = 12 * 3600.0  # seconds; one core adds about 1,500 sentences per second
 
 
-def wanted_graph(settings: StoreSettings) -> Wanted:
-    """Return the graph's parameters from the settings.
+def wanted_graph(settings: StoreSettings, points: int) -> Wanted:
+    """Return the graph's parameters from the settings, or else by the number of sentences.
 
-    >>> wanted_graph(StoreSettings(hnsw_m=32))
-    Wanted(m=32, ef_construct=100)
+    >>> wanted_graph(StoreSettings(hnsw_m=24), 50_000)
+    Wanted(m=24, ef_construct=100)
     """
-    return Wanted(settings.hnsw_m, settings.hnsw_ef_construct)
+    return wanted_for(points, settings.hnsw_m, settings.hnsw_ef_construct)
+
+
+def outdated(graph: Graph | None, settings: StoreSettings, points: int) -> bool:
+    """Return whether to build a graph over ``points`` sentences, given the one that the collection has.
+
+    The parameters are compared with those for the number of sentences that the graph was built for: passing the number
+    from which they are others does not make a graph due, growing by a quarter does.
+    """
+    return is_due(graph, wanted_graph(settings, points if graph is None else graph.points), points)
 
 
 def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
@@ -29,7 +38,7 @@ def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
     if store.engine.kind not in ("edge", "server") or not store.record():
         return False
     points = store.count()
-    return points >= settings.hnsw_from and is_due(store.graph(), wanted_graph(settings), points)
+    return points >= settings.hnsw_from and outdated(store.graph(), settings, points)
 
 
 def optimize(store: Collection, settings: StoreSettings, *, force: bool = False, timeout: float = TIMEOUT) -> Built:
@@ -48,7 +57,7 @@ def optimize(store: Collection, settings: StoreSettings, *, force: bool = False,
     store.check_writable()
     bulk.end(store)  # else a server would build no graph after a run that was killed
     points = store.count()
-    graph = wanted_graph(settings) if force or points >= settings.hnsw_from else None
+    graph = wanted_graph(settings, points) if force or points >= settings.hnsw_from else None
     built = store.engine.optimize(store.name, graph=graph, timeout=timeout)
     if store.engine.kind == "server" and graph is not None and points:
         built = Built(built.changed, measured(store, graph, points))

@@ -28,6 +28,7 @@ def test_rows_before_and_after_the_graph(tmp_path: Path) -> None:
     real = rng.standard_normal((20, 16)).astype(np.float32)
     settings = StoreSettings(path=tmp_path, engine="edge", min_free_mb=1)
     before, after = measured(settings, real, 400, sparse=True)
-    assert (before["graph"], after["graph"], after["exact"]) == ("no", "yes", "no")
-    assert after["recall@10"] == 1.0 and after["measured"] == 1.0
-    assert {"dense_ms", "sparse_ms", "hybrid_ms"} <= before.keys() & after.keys()
+    assert (before["graph"], after["graph"], after["ef"], after["filtered_ef"]) == ("no", "16, 100", 64, 64)
+    assert after["recall@10"] == after["recall_tenth"] == after["recall_half"] == 1.0
+    assert after["measured"] == after["filtered_measured"] == 1.0
+    assert {"dense_ms", "tenth_ms", "half_ms", "sparse_ms", "hybrid_ms"} <= before.keys() & after.keys()
