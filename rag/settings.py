@@ -42,8 +42,8 @@ class RetrievalSettings(SectionModel):
         0.98,
         ge=0,
         le=1,
-        description="share of the 10 nearest that the graph must find, as measured on the collection; below it search "
-        "stays exact",
+        description="share of the 10 nearest that the graph must find, as measured on the collection with a filter and "
+        "without; below it searches of that kind stay exact",
     )
     feedback: int = Field(
         0,

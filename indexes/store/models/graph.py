@@ -185,12 +185,12 @@ def choose(graph: Graph, ef: int | None, recall: float, *, filtered: bool = Fals
     if share >= recall:
         return Choice(ef=best.ef if ef is None else ef)
     among, filter_zh = (" among the sentences that the filter selects", "在过滤条件下") if filtered else ("", "")
-    with_filter = " with a filter" if filtered else ""
+    how = "with a filter and" if filtered else "with"
     return Choice(
         exact=True,
         note=Bilingual(
             f"the dense leg was searched exactly{among}: the collection's graph finds {share:.3f} of the {NEAREST} "
-            f"nearest{with_filter} with ef {best.ef}, and retrieval.recall is {recall}",
+            f"nearest {how} ef {best.ef}, and retrieval.recall is {recall}",
             f"稠密一路是逐一比较的：集合的图{filter_zh}在 ef {best.ef} 下只能找到最近 {NEAREST} 个中的 {share:.3f}，而 "
             f"retrieval.recall 为 {recall}",
         ),

@@ -192,7 +192,12 @@ def test_a_server_is_told_how_to_build_and_measured(edge: EdgeClient) -> None:
     asked = [body for _, path, body in server.requests if path.endswith("/points/query/batch")]
     how = [one["params"] for body in asked for one in body["searches"]]
     assert {params["exact"] for params in how} == {True, False}
-    assert {params["hnsw_ef"] for params in how if not params["exact"]} == {64, 128, 256, 512}
+    assert {params["hnsw_ef"] for params in how if not params["exact"]} >= {64, 128, 256, 512}
+    through = [one for body in asked for one in body["searches"] if not one["params"]["exact"]]
+    assert {(bool(one.get("filter")), bool(one["params"].get("acorn"))) for one in through} == {
+        (True, True),
+        (False, False),
+    }
     assert store.graph() == graph
     store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=5)
     params = [one.get("params") for one in server.requests[-2][2]["searches"]]

@@ -334,7 +334,7 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     assert graph_is_due(store, SETTINGS.model_copy(update={"hnsw_m": 12}))
     assert store.graph() == graph
     assert (graph.points, graph.m, graph.ef_construct) == (1000, 8, 32)
-    assert [one.ef for one in graph.found] == [64, 128, 256, 512]
+    assert [one.ef for one in graph.found][:4] == [64, 128, 256, 512]
     assert graph.found[-1].recall == graph.found[-1].filtered == 1.0
     asked: list[Leg] = []
     real = edge.query_arrays
@@ -350,12 +350,14 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     asked.clear()
     poor = graph.as_dict() | {"found": [one.__dict__ | {"filtered": 0.5} for one in graph.found]}
     store.set_record(graph=poor)
-    store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=10)
-    assert [(leg.ef, leg.exact) for leg in asked[:1]] == [(None, True)]
-    assert store.how_to_search(None, 0.5).ef == 64
-    note = store.how_to_search(200, 0.98).note
+    for only, how in ((None, (graph.at(None, 0.98).ef, False)), (document_filter("d3"), (None, True))):
+        asked.clear()
+        store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=10, filters=only)
+        assert (asked[0].ef, asked[0].exact) == how
+    assert store.how_to_search(None, 0.5, filtered=True).ef == 64
+    note = store.how_to_search(200, 0.98, filtered=True).note
     assert note is not None
-    assert "finds 0.500 of the 10 nearest with ef 128, and retrieval.recall is 0.98" in note
+    assert "finds 0.500 of the 10 nearest with a filter and ef 128, and retrieval.recall is 0.98" in note
     store_documents(store, range(20, 26))
     assert graph_is_due(store, SETTINGS)
     for number in range(24):
