@@ -166,7 +166,7 @@ class ClientEngine:
             self.client.upsert(collection_name, points=made[start : start + REQUEST_POINTS])
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
-        from qdrant_client.http.models import AcornSearchParams, QueryRequest, SearchParams
+        from qdrant_client.http.models import QueryRequest
 
         from indexes.store.models.as_qdrant import to_qdrant
 
@@ -176,13 +176,7 @@ class ClientEngine:
                 using=leg.name or None,
                 limit=leg.limit,
                 filter=to_qdrant(leg.filters),
-                params=None
-                if not leg.ef and not leg.exact
-                else SearchParams(
-                    hnsw_ef=leg.ef,
-                    exact=leg.exact,
-                    acorn=AcornSearchParams(enable=True) if leg.filters is not None and not leg.exact else None,
-                ),
+                params=_how(leg),
                 with_payload=with_payload,
             )
             for leg in legs
@@ -253,6 +247,17 @@ def searched_again(engine: Engine, name: str, lacks: Sequence[Lack]) -> list[dic
     ]
     rows = engine.query_arrays(name, legs, with_payload=False) if legs else []
     return [{hit.id: hit.score for hit in hits} for hits in rows]
+
+
+def _how(leg: Leg) -> Any:
+    """Return how a server searches a leg; None: as it likes."""
+    if not leg.ef and not leg.exact:
+        return None
+    from qdrant_client.http.models import AcornSearchParams, SearchParams
+
+    through = leg.filters is not None and not leg.exact
+    acorn = AcornSearchParams(enable=True, max_selectivity=1.0) if through else None  # as in the embedded engine
+    return SearchParams(hnsw_ef=leg.ef, exact=leg.exact, acorn=acorn)
 
 
 def _query_vector(vector: Any) -> Any:

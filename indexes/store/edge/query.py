@@ -132,7 +132,7 @@ def _how(leg: Leg) -> Any:
         return None
     through = leg.filters is not None and not leg.exact
     # ACORN also follows links of sentences that the filter excludes; without it a search soon finds no way on
-    acorn = qe.AcornSearchParams(enable=True) if through else None
+    acorn = qe.AcornSearchParams(enable=True, max_selectivity=1.0) if through else None
     return qe.SearchParams(hnsw_ef=leg.ef, exact=leg.exact, indexed_only=False, acorn=acorn)
 
 

@@ -20,18 +20,18 @@ ASKED = 60  # stored vectors, and as many between two; 600 neighbours give a rec
 SHARE = 0.7  # weight of the first vector in one between two
 TOGETHER = 10  # queries per call
 DEEP = 50
-FILTERED_SHARE = 0.1  # share of the points that the filter selects
+SELECTED = 0.1, 1 / 3  # shares of the points that filters select; in few the engine compares all, without the graph
 SAME = 1e-6  # difference up to which scores count as equal
-MOST_DOCUMENTS = 5000  # documents in the filter, at most
+MOST_DOCUMENTS = 5000  # documents in a filter, at most
 
 Ask = Callable[[Sequence[Leg]], list[list[Hit]]]
 
 
-def tenth(counts: Sequence[tuple[str, int]]) -> models.Filter | None:
-    """Return a filter for documents with about a tenth of all points; None if that is not possible.
+def selecting(counts: Sequence[tuple[str, int]], share: float) -> models.Filter | None:
+    """Return a filter for documents with about this share of all points; None if that is not possible.
 
     >>> counts = [(f"doc{number}", 10) for number in range(20)]
-    >>> tenth(counts).must[0].match.any
+    >>> selecting(counts, 0.1).must[0].match.any
     ['doc0', 'doc18']
 
     Args:
@@ -40,14 +40,14 @@ def tenth(counts: Sequence[tuple[str, int]]) -> models.Filter | None:
     total = sum(number for _, number in counts)
     chosen: list[str] = []
     let_through = 0
-    stride = max(1, round(1 / FILTERED_SHARE))
+    stride = max(1, round(1 / share))
     for start in range(stride):
         for doc_id, number in sorted(counts)[start::stride]:
-            if let_through >= FILTERED_SHARE * total or len(chosen) >= MOST_DOCUMENTS:
+            if let_through >= share * total or len(chosen) >= MOST_DOCUMENTS:
                 break
             chosen.append(doc_id)
             let_through += number
-    if not chosen or let_through > total / 2:
+    if not chosen or let_through > total * (1 + share) / 2:
         return None
     return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchAny(any=chosen))])
 
@@ -59,7 +59,7 @@ def measure(
     name: str,
     wanted: Wanted,
     points: int,
-    only: models.Filter | None,
+    counts: Sequence[tuple[str, int]],
     efs: Sequence[int] = EFS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Graph:
@@ -71,7 +71,7 @@ def measure(
         name: name of the dense vector.
         wanted: the graph's parameters, to record.
         points: number of points in the collection, to record.
-        only: filter for the filtered searches; None: measure none.
+        counts: (document id, number of points), for filters; empty: no search with a filter is measured.
         efs: values of ``ef`` to measure, in ascending order; those above 512 while the graph is twice as fast.
         clock: returns seconds, to time the searches.
     """
@@ -96,15 +96,15 @@ def measure(
         return min(shared(truth[:half], got[:half], k), shared(truth[half:], got[half:], k))
 
     truth, exact_ms = asked(exact=True)
-    filtered_truth = asked(exact=True, filters=only)[0] if only is not None else []
+    filters = [only for share in SELECTED if (only := selecting(counts, share)) is not None]
+    filtered_truth = [(only, asked(exact=True, filters=only)[0]) for only in filters]
     found = []
     for ef in efs:
         got, ms = asked(ef=ef)
         if ef > USUAL_EF and ms > exact_ms / 2:
             break
-        filtered = None
-        if only is not None:
-            filtered = least(filtered_truth, asked(ef=ef, filters=only)[0], NEAREST)
+        shares = [least(right, asked(ef=ef, filters=only)[0], NEAREST) for only, right in filtered_truth]
+        filtered = min(shares, default=None)
         found.append(Found(ef, least(truth, got, NEAREST), filtered, least(truth, got, DEEP), round(ms, 3)))
     return Graph(
         points=points,

@@ -56,7 +56,7 @@ class Found:
     Args:
         ef: candidates that a search keeps.
         recall: share of the 10 nearest vectors that was found, over all queries.
-        filtered: the same with a filter; None if it was not measured.
+        filtered: the same with filters, the lowest; None if it was not measured.
         recall_50: share of the 50 nearest vectors that was found.
         ms: milliseconds per query.
     """

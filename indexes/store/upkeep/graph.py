@@ -94,5 +94,5 @@ def measured(store: Collection, graph: Wanted, points: int) -> Graph:
         name=store.dense_name,
         wanted=graph,
         points=points,
-        only=measure.tenth(counts),
+        counts=counts,
     )

@@ -10,7 +10,6 @@ import pytest
 
 from indexes.display import text_in
 from indexes.settings.sections import StoreSettings
-from indexes.store import models
 from indexes.store.engine import Hit, Leg
 from indexes.store.graph import measure
 from indexes.store.models.graph import Found, Graph, Wanted, choose
@@ -21,7 +20,8 @@ GOOD, POOR = (0.99, 1.0), (0.15, 0.3)
 
 def graph(recalls: tuple[float, ...], filtered: tuple[float, ...] | None, points: int = 300_000) -> Graph:
     shares: Sequence[float | None] = filtered or [None] * len(recalls)
-    found = [Found(64 * 2**at, one, two, 0.9, 2.0 + at) for at, (one, two) in enumerate(zip(recalls, shares))]
+    pairs = enumerate(zip(recalls, shares, strict=True))
+    found = [Found(64 * 2**at, one, two, 0.9, 2.0 + at) for at, (one, two) in pairs]
     return Graph(points, 32, 200, 60, 40.0, tuple(found))
 
 
@@ -101,9 +101,25 @@ def test_many_candidates_are_tried_only_while_the_graph_is_much_faster(slow: flo
         return [[Hit("b", 0.9), Hit("a", 0.8)] for _ in legs]
 
     rows: list[tuple[str, Any]] = [("a", np.ones(2)), ("b", np.ones(2))]
-    only = models.Filter()
+    counts = [(f"d{number}", 1) for number in range(20)]
     made = measure.measure(
-        ask, rows, name="dense", wanted=Wanted(), points=2, only=only, efs=(64, 512, 768), clock=lambda: now[0]
+        ask, rows, name="dense", wanted=Wanted(), points=20, counts=counts, efs=(64, 512, 768), clock=lambda: now[0]
     )
     assert [one.ef for one in made.found] == efs
     assert made.found[0].filtered == 1.0
+
+
+def test_the_lowest_recall_of_all_filters_counts() -> None:
+    """A filter that selects a third loses one of two neighbours here, one that selects a tenth none."""
+
+    def ask(legs: Sequence[Leg]) -> list[list[Hit]]:
+        only = legs[0].filters
+        lost = only is not None and not legs[0].exact and len(only.must[0].match.any) > 10
+        return [[Hit("x", 0.9)] if lost else [Hit("x", 0.9), Hit("y", 0.8)] for _ in legs]
+
+    counts = [(f"d{number}", 1) for number in range(60)]
+    rows: list[tuple[str, Any]] = [("a", np.ones(2)), ("b", np.ones(2))]
+    made = measure.measure(ask, rows, name="dense", wanted=Wanted(), points=60, counts=counts, efs=(64,))
+    assert (made.found[0].recall, made.found[0].filtered) == (1.0, 0.5)
+    assert measure.selecting([("one", 100)], 0.1) is None
+    assert measure.selecting([], 1 / 3) is None

@@ -65,7 +65,7 @@ def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph |
         name=name,
         wanted=wanted,
         points=points,
-        only=measure.tenth([(str(doc_id), number) for doc_id, number in counts if number]),
+        counts=[(str(doc_id), number) for doc_id, number in counts if number],
         clock=time.process_time,
     )
 
