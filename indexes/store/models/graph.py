@@ -127,7 +127,10 @@ class Graph:
             for filtered in (False, True)
             if self.at(ef, recall, filtered=filtered).share(filtered=filtered) < recall
         )
-        which = {(False,): "search without a filter stays exact", (True,): "search with a filter stays exact"}
+        which: dict[tuple[bool, ...], str] = {
+            (False,): "search without a filter stays exact",
+            (True,): "search with a filter stays exact",
+        }
         return which.get(exact, "search stays exact") if exact else None
 
     def shown(self, recall: float = RECALL, ef: int | None = None) -> str:
