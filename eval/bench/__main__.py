@@ -6,6 +6,7 @@ import importlib
 import sys
 
 ROOMS = {
+    "batches": "users.",
     "peers": "users.",
     "question": "users.",
     "runtimes": "users.",

