@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from eval.bench.corpus import documents
 from eval.bench.timing import Facts, Rows, alternate, command, ratio
 from eval.finetune.training.options import option
+from indexes.encoders.networks.bert import Bert, bert_of
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16
 
 LIBRARY = "transformers"
@@ -55,13 +56,11 @@ def by_torch(model: Any, options: Options) -> Iterator[tuple[str, Read]]:
     """Yield our network, in bfloat16 too if the processor computes in it, and torch.compile."""
     import torch
 
-    from indexes.encoders.networks.bert import bert_of
-
     for dtype in ["float32", *(["bfloat16"] if cpu_computes_bfloat16() else [])]:
         ours = bert_of(model)
         assert ours is not None  # noqa: S101
         ours.to(getattr(torch, dtype), torch.device("cpu"))
-        yield f"ours, {dtype}", lambda batch, ours=ours: ours(batch["input_ids"], batch["attention_mask"]).float()
+        yield f"ours, {dtype}", partial(_states_of_ours, ours)
     compiled = torch.compile(model, dynamic=True)
     yield "torch.compile", lambda batch: compiled(**batch).last_hidden_state
 
@@ -114,6 +113,10 @@ def by_onnx(model: Any, folder: Path, batch: Batch, options: Options) -> Iterato
         compiled = openvino.Core().compile_model(str(path), "CPU", limits)
         request = compiled.create_infer_request()
         yield "OpenVINO, float32", lambda batch: request.infer(_arrays(batch))[compiled.output(0)].copy()
+
+
+def _states_of_ours(network: Bert, batch: Batch) -> Any:
+    return network(batch["input_ids"], batch["attention_mask"]).float()
 
 
 def _arrays(batch: Batch) -> dict[str, NDArray[np.int64]]:
