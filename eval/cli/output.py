@@ -12,6 +12,7 @@ from eval.measure.metrics import legend, shown
 from eval.measure.session import Session, Spec, with_changes
 from eval.report.rows import DIFFERENCE_HEAD, difference_cells, method, relative
 from eval.report.table import table
+from indexes.display import counted
 from rag.cli.output import data, data_json, words
 from rag.settings import Settings
 
@@ -82,6 +83,19 @@ def show(
 ) -> None:
     """Print a table or JSON, and notes to stderr.
 
+    >>> from types import SimpleNamespace
+    >>> from eval.datasets.dataset import Dataset
+    >>> from eval.measure.evaluate import Evaluation
+    >>> from eval.measure.metrics import score
+    >>> from eval.measure.runs import Run
+    >>> dataset = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"d1": 1}})
+    >>> results = {"q1": [("d2", 0.9), ("d1", 0.8)]}
+    >>> given = SimpleNamespace(out=Path("runs"), shared=SimpleNamespace(json=False))
+    >>> run = Run("hybrid", results, timings_ms={"q1": {"total": 12.0}})
+    >>> show(given, [Evaluation(run, score(results, dataset.qrels, ["RR@10"]))], dataset, ["RR@10"])
+    mine (1 query)  MRR@10  p50 ms  p95 ms
+    hybrid          0.5000    12.0    12.0
+
     Args:
         first: name of the run with which the later ones are compared, in another table.
     """
@@ -103,7 +117,14 @@ def show(
     gain = [f"{shown(measures[0])} over {first}"] if first else []
     data(
         table(
-            [f"{dataset.name} ({len(dataset.queries)} queries)", *map(shown, measures), "p50 ms", "p95 ms", *gain], rows
+            [
+                f"{dataset.name} ({counted(len(dataset.queries), 'query')})",
+                *map(shown, measures),
+                "p50 ms",
+                "p95 ms",
+                *gain,
+            ],
+            rows,
         )
     )
     show_notes(dict.fromkeys(note for r in results for note in (*r.run.notes, *r.scores.notes)))

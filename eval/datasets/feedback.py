@@ -36,6 +36,16 @@ class Feedback:
 def from_feedback(path: Path, index: Index, *, name: str = "feedback") -> Feedback:
     """Read a feedback file against the collection that the answers came from.
 
+    >>> from types import SimpleNamespace
+    >>> row = {"question": "When does it open?", "verdict": "right", "citations": [{"sentence_id": "s1"}]}
+    >>> file = folder / "feedback.jsonl"
+    >>> characters = file.write_text(json.dumps(row | {"collection": "docs"}))
+    >>> payloads = {"s1": SentenceRecord("opening.md", 0, "It opens at 6.").to_payload()}
+    >>> store = SimpleNamespace(payloads=lambda ids: payloads, pages=lambda size: [payloads.items()])
+    >>> found = from_feedback(file, SimpleNamespace(name="docs", store=store))
+    >>> found.dataset.queries, found.dataset.qrels
+    ({'f1': 'When does it open?'}, {'f1': {'opening.md': 1}})
+
     Args:
         path: ``feedback.jsonl`` beside the store.
         index: the open collection; its documents become the corpus.

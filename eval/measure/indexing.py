@@ -52,6 +52,13 @@ def index_dataset(
     The index is built in a temporary folder and renamed when complete, so an interrupted build is never used. Until it
     is closed, other processes that need the same index wait (see ``say``).
 
+    >>> from indexes.settings.sections import IndexSettings
+    >>> index_dataset(Dataset("mine", {}, {"q1": "When?"}, {"q1": {"d1": 1}}), IndexSettings())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: the dataset 'mine' has no documents; open the index that its judgements refer to with
+     --collection
+
     Args:
         settings: ``settings.store`` gives the engine's options; the cache replaces its path and url.
         cache: see ``eval.measure.cache.cache_folder``.

@@ -51,6 +51,15 @@ class Window:
 class PassageWindows:
     """The passages of an index, and the passage of each sentence.
 
+    >>> from types import SimpleNamespace
+    >>> texts = ["The harbour opens at six.", "The museum opens at nine.", "Dogs are welcome.", "Boats need permits."]
+    >>> rows = [(str(i), SentenceRecord("a.md", i, text, after=" ").to_payload()) for i, text in enumerate(texts)]
+    >>> store = SimpleNamespace(pages=lambda size, where: iter([rows]))
+    >>> documents = [SimpleNamespace(doc_id="a.md", sentences=4)]
+    >>> windows = PassageWindows(SimpleNamespace(store=store, documents=lambda: documents), size=3)
+    >>> [window.text for window in windows.all.values()], windows.skipped
+    (['The harbour opens at six. The museum opens at nine.', 'Dogs are welcome. Boats need permits.'], {})
+
     Args:
         index: an open index, whose documents are read one by one.
         size: maximum number of sentences per passage. Sections are divided evenly: with 5, six sentences give 3 and 3.

@@ -26,7 +26,13 @@ SERVER = "rag serve"  # the command
 
 
 def check_store(probe: Probe) -> list[Check]:
-    """Check the store, its lock, and the collection's fingerprint."""
+    """Check the store, its lock, and the collection's fingerprint.
+
+    >>> from rag.settings import Settings
+    >>> probe = Probe(Settings(store={"path": folder, "min_free_mb": 0}), {})
+    >>> [(check.status, check.found) for check in check_store(probe) if check.name == "collection"]
+    [('warn', "collection 'default' is not built yet")]
+    """
     from indexes.store.client import open_engine
     from indexes.store.generations import Generations
 

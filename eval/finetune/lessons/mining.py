@@ -147,6 +147,12 @@ def mine(
 ) -> tuple[TrainingSet, MiningReport]:
     """Ask the pipeline each training question, and collect what it wrongly ranks high.
 
+    >>> dataset = Dataset("mine", {}, {"q1": "When does it open?"}, {"q1": {"d1": 1}})
+    >>> mine(None, dataset, MiningOptions())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: the dataset 'mine' has no documents to train on; name one that has its corpus
+
     Args:
         retriever: the hybrid pipeline over the dataset's index (``Session(train).retriever(settings)``), which is
             searched deeper than usual and without its reranker.
@@ -202,7 +208,14 @@ def mine(
 
 
 def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
-    """Return the same pipeline with more candidates and without the reranker."""
+    """Return the same pipeline with more candidates and without the reranker.
+
+    >>> from types import SimpleNamespace
+    >>> from rag.settings import Settings
+    >>> retriever = SimpleNamespace(index=SimpleNamespace(), settings=Settings(), filters=None)
+    >>> retriever.settings.retrieval.top_k, deeper(retriever, depth=100).settings.retrieval.top_k
+    (50, 200)
+    """
     from rag.retrieval.hybrid import HybridRetriever
 
     wanted = max(retriever.settings.retrieval.top_k, DEPTH_FACTOR * depth)

@@ -22,6 +22,12 @@ from indexes.errors import EncoderError
 def check_base(folder: Path, name: str) -> None:
     """Refuse a base without the head of a masked language model, before anything is scored.
 
+    >>> check_base(Path("bert"), "bert")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.EncoderError: 'bert' (bert) is not a SPLADE model: it has no head that gives terms; name a SPLADE
+     model, or a masked language model such as distilbert-base-uncased
+
     Raises:
         EncoderError: the base has no such head.
     """
@@ -29,8 +35,9 @@ def check_base(folder: Path, name: str) -> None:
 
     head = sparse_head(folder)
     if head != SPLADE:
+        found = f"its head is {head}" if head else "it has no head that gives terms"
         raise EncoderError(
-            f"'{name}' ({folder}) is not a SPLADE model: its head is {head or 'none that gives terms'}",
+            f"'{name}' ({folder}) is not a SPLADE model: {found}",
             remedy="name a SPLADE model, or a masked language model such as distilbert-base-uncased",
         )
 

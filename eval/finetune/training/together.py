@@ -85,6 +85,15 @@ def end(out: str | Path) -> None:
 def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> None:
     """Take part in the trainings of the first process until there are no more.
 
+    >>> _folder(folder).mkdir()
+    >>> jobs = [{"kind": "embedder", "arguments": {"base": "minilm", "epochs": 2}}, {"kind": ""}]
+    >>> for number, job in enumerate(jobs):
+    ...     write_whole(_folder(folder) / f"{number}.json", json.dumps(job))
+    >>> def train(base: str, epochs: int) -> None:
+    ...     print(f"{base}, {epochs} epochs")
+    >>> take_part(folder, {"embedder": train})
+    minilm, 2 epochs
+
     Args:
         trainings: kind -> function that trains, whose annotations say what its arguments are.
     """

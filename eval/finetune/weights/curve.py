@@ -172,6 +172,12 @@ def merge_curve(
 ) -> Curve:
     """Measure each weight on samples of ``dev`` and ``others``, and choose one.
 
+    >>> dataset = Dataset("mine", {}, {}, {})
+    >>> merge_curve(folder, folder, None, dataset, [], work=folder, weights=(0, 50, 100))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: the weight 50 is not between 0 and 1; use shares such as 0,0.25,0.5,1
+
     Args:
         measure_of: folder of a model -> function that measures a dataset with it; averaged models are written to
             ``work`` one at a time, and removed.

@@ -66,6 +66,15 @@ class Sample:
 class Floor:
     """Judge passages by the collection that they come from, which is sampled at the first question.
 
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> texts = ["The harbour opens at 6.", "The museum opens at 9."]
+    >>> store = SimpleNamespace(count=lambda: 2, sample=lambda most: ([{"text": text} for text in texts], None))
+    >>> floor = Floor(SimpleNamespace(store=store))
+    >>> passages = [Passage(1, [SentenceRecord("x.md", 0, text)], [], 0.9) for text in texts]
+    >>> [round(floor.confidence("When does the harbour open?", [passage]), 2) for passage in passages]
+    [1.0, 0.21]
+
     Args:
         index: an open index.
     """

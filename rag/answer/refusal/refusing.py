@@ -78,7 +78,16 @@ async def signals_of(
     passages: Sequence[Passage],
     language: Language,
 ) -> dict[str, float | None]:
-    """Return the signals of ``rag.answer.refusal.signals``; ask the model once more, with the same prefix."""
+    """Return the signals of ``rag.answer.refusal.signals``; ask the model once more, with the same prefix.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from llama_index.core.llms import ChatMessage, MockLLM
+    >>> from rag.ways import BLOCKING, run_now
+    >>> passages = [Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)]
+    >>> asked, written = [ChatMessage("When does the harbour open?")], Written("It opens at 6.")
+    >>> run_now(signals_of(BLOCKING, MockLLM(), asked, written, "When does the harbour open?", passages, "en"))
+    {'allowed': -2.9444389791664403, 'logprob': None, 'support': 1.0, 'asked': 1.0}
+    """
     return {
         "allowed": await _allowed(way, llm, messages, language),
         "logprob": mean_logprob(written.tokens),

@@ -132,7 +132,19 @@ def _through_server(row: dict[str, Any], server: Callable[[], Client | None], do
 
 
 def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int | None:
-    """Count documents whose number of sentences differs from the manifest's; None if there is no manifest."""
+    """Count documents whose number of sentences differs from the manifest's; None if there is no manifest.
+
+    >>> from indexes.manifest.manifest import Entry, Manifest
+    >>> from indexes.manifest.paths import manifest_path
+    >>> from indexes.store.collection import DocumentInfo
+    >>> from rag.settings import Settings
+    >>> settings = Settings(store={"path": folder})
+    >>> with closing(Manifest(manifest_path(settings.store, "docs", shared_client=False))) as manifest:
+    ...     manifest.begin(Entry("a.md", "/docs/a.md", "c0ffee", "r1"))
+    ...     manifest.finish("a.md", sentences=12, truncated=0)
+    >>> differing([DocumentInfo("a.md", "a.md", "", 11)], settings, "docs")
+    1
+    """
     from indexes.manifest.manifest import Manifest
     from indexes.manifest.paths import manifest_path
 

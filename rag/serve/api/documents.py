@@ -56,6 +56,14 @@ def find_document(index: Index, identity: str) -> DocumentInfo:
 def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, Any]:
     """Return a document's row, the metadata of its first sentence, and its outline.
 
+    >>> from types import SimpleNamespace
+    >>> texts = [SentenceRecord("a.md", 0, "It opens at 6.", metadata={"heading": "Hours"})]
+    >>> store = SimpleNamespace(documents=lambda: [DocumentInfo("a.md", "a.md", "The harbour", 1)])
+    >>> index = SimpleNamespace(store=store, document=lambda doc_id: texts)
+    >>> details = document_details(index, document_id("a.md"), admin=False)
+    >>> details["title"], details["sentences"], details["outline"]
+    ('The harbour', 1, [{'heading': 'Hours', 'position': 0, 'page': None}])
+
     Args:
         admin: whether the path of its file on this machine may be shown, as "path", if it is known.
     """
@@ -120,7 +128,16 @@ def find_sentence(index: Index, identity: str) -> SentenceRecord:
 
 
 def collection_row(index: Index, name: str) -> dict[str, Any]:
-    """Return a collection's size, its model, and the languages of its documents' first sentences."""
+    """Return a collection's size, its model, and the languages of its documents' first sentences.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.settings.sections import IndexSettings
+    >>> texts = ["It opens at 6.", "六点开门。"]
+    >>> documents = [DocumentInfo(f"{i}.md", f"{i}.md", "Hours", 6, opening=text) for i, text in enumerate(texts)]
+    >>> store = SimpleNamespace(documents=lambda: documents, count=lambda: 12)
+    >>> collection_row(SimpleNamespace(store=store, settings=IndexSettings()), "docs")
+    {'name': 'docs', 'documents': 2, 'sentences': 12, 'languages': ['en', 'zh'], 'model': 'BAAI/bge-m3'}
+    """
     documents = list(index.store.documents())
     openings = [info.opening for info in documents[:: max(1, len(documents) // LOOKED_AT)] if info.opening]
     return {

@@ -130,7 +130,16 @@ class _InTurns(Around):
 
 
 def in_turns(encoder: Encoder, turns: Turns) -> Encoder:
-    """Return the encoder for an ingest beside questions, of the same kind, so that the stored vectors are the same."""
+    """Return the encoder for an ingest beside questions, of the same kind, so that the stored vectors are the same.
+
+    >>> from types import SimpleNamespace
+    >>> encode = lambda texts: print(len(texts), "texts") or Encoded(np.ones((len(texts), 3), np.float32))
+    >>> encoder = in_turns(SimpleNamespace(encode_documents=encode), Turns())
+    >>> encoder.encode_documents(["It opens at 6."] * 10).dense.shape  # a question may come between the two
+    8 texts
+    2 texts
+    (10, 3)
+    """
     if isinstance(encoder, PairedEncoder):
         return PairedEncoder(_DenseInTurns(encoder.dense, turns), encoder.lexical)
     return _InTurns(encoder, turns)

@@ -133,7 +133,7 @@ def test_a_teacher_s_scores_are_learned_by_the_librarys_own_loss(place: Path) ->
 
 
 def test_what_has_no_head_that_gives_terms_is_refused_before_anything_is_scored(place: Path, tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="is not a SPLADE model: its head is none that gives terms"):
+    with pytest.raises(EncoderError, match="is not a SPLADE model: it has no head that gives terms"):
         finetune_sparse(place / "harbour", str(place / "dense"), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     other = tmp_path / "other"
