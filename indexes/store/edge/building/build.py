@@ -64,7 +64,10 @@ def build(folder: EdgeFolder, wanted: Wanted | None, *, min_free_mb: int, timeou
                 sync_files(aside.place)
             folder.replace_by(aside)
             with folder.describing:
-                folder.write_description({**folder.read_description(anew=True), **graph})  # packing keeps this graph
+                description = folder.read_description(anew=True)
+                meanwhile = description.get("indexes") or {}
+                indexes = {**done["indexes"], **meanwhile}
+                folder.write_description({**description, **graph, "indexes": indexes})  # packing keeps this graph
     found = done["graph"]
     return Built(bool(done["changed"]), None if found is None else Graph.of_record({"graph": found}))
 

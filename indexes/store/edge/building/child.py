@@ -1,5 +1,7 @@
 """Child process that optimises the copy of a shard and measures its graph: the engine holds the GIL for minutes.
 
+With the graph, it indexes the metadata that filters may name.
+
 It ends with the process that started it.
 """
 
@@ -13,6 +15,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from indexes.store.edge.building.fields import index_metadata
 from indexes.store.edge.convert import described_config, vector_out
 from indexes.store.edge.query import run_arrays
 from indexes.store.engine import DENSE
@@ -24,7 +27,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(argument: str) -> None:
-    """Optimise the shard named in the JSON ``argument``; write {"changed", "graph"} to stdout."""
+    """Optimise the shard named in the JSON ``argument``; write {"changed", "graph", "indexes"} to stdout."""
     request = json.loads(argument)
     end_with(request["parent"])
     with suppress(OSError):
@@ -34,11 +37,15 @@ def main(argument: str) -> None:
     wanted = Wanted.read(request["graph"])
     config = described_config(request["description"], graph=wanted, segments=1)
     shard = qe.EdgeShard.load(request["shard"], config)
+    indexed = dict(request["description"].get("indexes") or {})
+    if wanted is not None:
+        indexed = index_metadata(shard, indexed)
     changed = bool(shard.optimize())
     shard.flush()
     graph = None if wanted is None else measured(shard, request["description"], wanted)
     shard.close()
-    sys.stdout.write(json.dumps({"changed": changed, "graph": None if graph is None else graph.as_dict()}) + "\n")
+    done = {"changed": changed, "graph": None if graph is None else graph.as_dict(), "indexes": indexed}
+    sys.stdout.write(json.dumps(done) + "\n")
 
 
 def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph | None:

@@ -78,7 +78,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
     def register(do: Callable[[], None]) -> None:
         def both(*_: Any) -> Any:
             do()
-            return {"changed": False, "graph": None}
+            return {"changed": False, "graph": None, "indexes": {"doc_id": "keyword"}}
 
         monkeypatch.setattr(build, "_in_child", both)
 
@@ -115,7 +115,7 @@ def test_what_is_written_meanwhile_is_there_afterwards(
         assert state(on(edge, NAME)) == state(on(other, NAME))
         assert found(on(edge, NAME)) == found(on(other, NAME)) == found(on(edge, NAME), ef=512)
         assert on(edge, NAME).count("d5") == 0
-        assert set(edge.get_collection(NAME).payload_schema) == {"doc_id", "metadata.title"}
+        assert set(edge.get_collection(NAME).payload_schema) == {"doc_id", "metadata.title", "metadata.source"}
         assert left(edge) == ["shard"]
         edge.close()
         assert state(on(edge, NAME)) == state(on(other, NAME))
@@ -333,6 +333,7 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     assert not graph_is_due(store, SETTINGS)
     assert graph_is_due(store, SETTINGS.model_copy(update={"hnsw_m": 12}))
     assert store.graph() == graph
+    assert edge.get_collection(NAME).payload_schema.keys() == {"doc_id", "metadata.source", "metadata.title"}
     assert (graph.points, graph.m, graph.ef_construct) == (1000, 8, 32)
     assert [one.ef for one in graph.found][:4] == [64, 128, 256, 512]
     assert graph.found[-1].recall == graph.found[-1].filtered == 1.0

@@ -14,6 +14,7 @@ from qdrant_client.http import models
 from indexes.errors import StoreError
 from indexes.store.edge import client as edge
 from indexes.store.edge import packing as edge_packing
+from indexes.store.edge.building.fields import index_metadata
 from indexes.store.edge.client import EdgeClient
 
 N, DIM = 200, 8
@@ -75,10 +76,15 @@ def packed(edge: EdgeClient) -> EdgeClient:
     return edge
 
 
-@pytest.fixture(scope="module", params=["in memory", "packed"])
+@pytest.fixture(scope="module", params=["in memory", "packed", "indexed"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     edge = build(EdgeClient(tmp_path_factory.mktemp("edge"), min_free_mb=1))
-    yield packed(edge) if request.param == "packed" else edge, build(QdrantClient(":memory:"))
+    if request.param == "indexed":
+        with edge._folder(NAME).opened() as shard:
+            found = index_metadata(shard, {})
+        kinds = {"page": "integer", "score": "float", "ok": "bool", "tags": "keyword", "lang": "keyword"}
+        assert found == {f"metadata.{key}": kind for key, kind in {**kinds, "date": "keyword"}.items()}
+    yield edge if request.param == "in memory" else packed(edge), build(QdrantClient(":memory:"))
     edge.close()
 
 
@@ -114,6 +120,12 @@ CONDITIONS: dict[str, Any] = {
     "phrase": field("text", match=models.MatchPhrase(phrase="monkey king")),
     "prefix": field("text", match=models.MatchPrefix(prefix="The")),
     "substring": field("text", match=models.MatchSubstring(substring="骨精")),
+    "substring of a keyword": field("metadata.lang", match=models.MatchSubstring(substring="z")),
+    "text of a keyword": field("metadata.lang", match=models.MatchText(text="zh")),
+    "text for a number": match("metadata.page", "3"),
+    "number for a text": match("metadata.lang", 3),
+    "range of integers": field("metadata.page", range=models.Range(gte=2.5, lt=5)),
+    "except numbers": field("metadata.page", match=models.MatchExcept(**{"except": [2, 3]})),
     "range": field("metadata.score", range=models.Range(gt=3, lte=20.25)),
     "range ge": field("metadata.score", range=models.Range(gte=40, lt=45)),
     "dates": field("metadata.date", range=models.DatetimeRange(gte="2024-03-01T00:00:00Z")),
@@ -147,7 +159,7 @@ def test_filters_choose_the_same_points(pair: Any, label: str, clause: str) -> N
     chosen = wrapped(CONDITIONS[label], clause)
     found = [{record.id for record in client.scroll(NAME, scroll_filter=chosen, limit=1000)[0]} for client in pair]
     assert found[0] == found[1]
-    if clause == "must" and label not in {"one is not true", "has vector"}:
+    if clause == "must" and label not in {"one is not true", "has vector", "text for a number", "number for a text"}:
         assert 0 < len(found[0]) < N, "the case distinguishes nothing"
     assert [client.count(NAME, count_filter=chosen).count for client in pair] == [len(found[1])] * 2
 
