@@ -217,6 +217,9 @@ class PayloadSchemaType(StrEnum):
     """Type of a payload index."""
 
     KEYWORD = "keyword"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOL = "bool"
 
 
 class VectorParams(Word):

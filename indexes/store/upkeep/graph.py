@@ -7,8 +7,10 @@ from functools import partial
 
 from indexes.errors import StoreError
 from indexes.settings.sections import StoreSettings
+from indexes.store import models
 from indexes.store.collection import Collection
 from indexes.store.graph import measure
+from indexes.store.graph.fields import SAMPLED, fields_to_index
 from indexes.store.models.graph import KEY, Built, Graph, Wanted, is_due, wanted_for
 from indexes.store.upkeep import bulk
 
@@ -42,7 +44,7 @@ def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
 
 
 def optimize(store: Collection, settings: StoreSettings, *, force: bool = False, timeout: float = TIMEOUT) -> Built:
-    """Build the graph of the dense vectors, measure its recall, and record it.
+    """Build the graph of the dense vectors, measure its recall, and record it; index the metadata for filters.
 
     The collection can be searched and written meanwhile: the embedded engine builds in a child process, a server by
     itself. With fewer than ``settings.hnsw_from`` sentences no graph is built unless ``force`` is true; the embedded
@@ -58,6 +60,8 @@ def optimize(store: Collection, settings: StoreSettings, *, force: bool = False,
     bulk.end(store)  # else a server would build no graph after a run that was killed
     points = store.count()
     graph = wanted_graph(settings, points) if force or points >= settings.hnsw_from else None
+    if store.engine.kind == "server" and graph is not None:
+        index_metadata(store)
     built = store.engine.optimize(store.name, graph=graph, timeout=timeout)
     if store.engine.kind == "server" and graph is not None and points:
         built = Built(built.changed, measured(store, graph, points))
@@ -82,6 +86,14 @@ def optimize_if_due(store: Collection, settings: StoreSettings, begins: Callable
         return optimize(store, settings).graph
     except StoreError as error:
         return f"the graph of the collection was not built, so search stays exact: {error}"
+
+
+def index_metadata(store: Collection) -> None:
+    """Let a server index the metadata that filters may name; it does nothing where there is an index already."""
+    first = next(store.pages(SAMPLED, payload=["metadata"]))  # ids are hashes, so this is a random sample
+    for field, kind in fields_to_index(payload.get("metadata") or {} for _, payload in first).items():
+        schema = models.PayloadSchemaType(kind)
+        store.engine.calls.create_payload_index(store.name, field_name=field, field_schema=schema)
 
 
 def measured(store: Collection, graph: Wanted, points: int) -> Graph:

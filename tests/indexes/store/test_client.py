@@ -198,6 +198,8 @@ def test_a_server_is_told_how_to_build_and_measured(edge: EdgeClient) -> None:
         (True, True),
         (False, False),
     }
+    indexed = {body["field_name"] for method, path, body in server.requests if path == "/collections/notes/index"}
+    assert indexed == {"doc_id", "metadata.source", "metadata.title"}
     assert store.graph() == graph
     store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=5)
     params = [one.get("params") for one in server.requests[-2][2]["searches"]]

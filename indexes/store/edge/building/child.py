@@ -15,11 +15,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from indexes.store.edge.building.fields import index_metadata
-from indexes.store.edge.convert import described_config, vector_out
+from indexes.store.edge.convert import described_config, field_schema, vector_out
 from indexes.store.edge.query import run_arrays
 from indexes.store.engine import DENSE
 from indexes.store.graph import measure
+from indexes.store.graph.fields import SAMPLED, fields_to_index
 from indexes.store.models.graph import Graph, Wanted
 
 NICE = 5  # lower priority than searches and the model
@@ -46,6 +46,22 @@ def main(argument: str) -> None:
     shard.close()
     done = {"changed": changed, "graph": None if graph is None else graph.as_dict(), "indexes": indexed}
     sys.stdout.write(json.dumps(done) + "\n")
+
+
+def index_metadata(shard: Any, indexed: dict[str, str]) -> dict[str, str]:
+    """Index the metadata of an open shard's points; return field -> kind of all its indexes, earlier ones first.
+
+    Args:
+        indexed: the indexes that it has.
+    """
+    import qdrant_edge as qe
+
+    records, _ = shard.scroll(qe.ScrollRequest(limit=SAMPLED, with_payload=True, with_vector=False))
+    found = fields_to_index((record.payload or {}).get("metadata") or {} for record in records)
+    fresh = {field: kind for field, kind in found.items() if field not in indexed}
+    for field, kind in fresh.items():
+        shard.update(qe.UpdateOperation.create_field_index(field, field_schema(kind)))
+    return {**indexed, **fresh}
 
 
 def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph | None:

@@ -14,7 +14,7 @@ from qdrant_client.http import models
 from indexes.errors import StoreError
 from indexes.store.edge import client as edge
 from indexes.store.edge import packing as edge_packing
-from indexes.store.edge.building.fields import index_metadata
+from indexes.store.edge.building.child import index_metadata
 from indexes.store.edge.client import EdgeClient
 
 N, DIM = 200, 8

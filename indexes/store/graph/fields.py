@@ -9,28 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from indexes.store.edge.convert import field_schema
-
 SAMPLED = 500  # points whose metadata are looked at; ids are hashes, so the first ones are a random sample
 MOST = 12  # fields, the most frequent ones
 LONGEST = 200  # characters of an indexed value; longer ones are texts
 KINDS = {str: "keyword", int: "integer", float: "float", bool: "bool"}
-
-
-def index_metadata(shard: Any, indexed: dict[str, str]) -> dict[str, str]:
-    """Index the metadata of an open shard's points; return field -> kind of all its indexes, earlier ones first.
-
-    Args:
-        indexed: the indexes that it has.
-    """
-    import qdrant_edge as qe
-
-    records, _ = shard.scroll(qe.ScrollRequest(limit=SAMPLED, with_payload=True, with_vector=False))
-    found = fields_to_index((record.payload or {}).get("metadata") or {} for record in records)
-    fresh = {field: kind for field, kind in found.items() if field not in indexed}
-    for field, kind in fresh.items():
-        shard.update(qe.UpdateOperation.create_field_index(field, field_schema(kind)))
-    return {**indexed, **fresh}
 
 
 def fields_to_index(metadata: Iterable[dict[str, Any]]) -> dict[str, str]:
