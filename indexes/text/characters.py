@@ -28,6 +28,9 @@ INVISIBLE = (
 JOINERS = "\u200c\u200d"
 
 _HALF = re.compile("[\ud800-\udfff]")
+_POWER = re.compile("(?<=\\d)[⁰¹²³⁴-⁹⁻]+")
+_NOTE_NUMBER = re.compile("(?<=[.!?。！？])[¹²³⁴-⁹][⁰¹²³⁴-⁹]*")
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
 _IS_HAN = re.compile(f"[{HAN}]")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -127,14 +130,18 @@ def visible(text: str) -> str:
 
 
 def compatible(text: str) -> str:
-    """Fold the forms of one character (NFKC): full and half width, ligatures, circled numbers, Kangxi radicals.
+    """Fold the forms of one character (NFKC): full and half width, ligatures, circled numbers, digits of any script.
 
-    >>> compatible("ＡＢＣ①")
-    'ABC1'
+    A raised digit stays apart from the number before it.
+
+    >>> compatible("ＡＢＣ①"), compatible("٣٥"), compatible("10⁶ m²")
+    ('ABC1', '35', '10^6 m2')
     """
-    if text.isascii() or unicodedata.is_normalized("NFKC", text):
+    if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", text)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", _NOTE_NUMBER.sub(r" \g<0>", _POWER.sub(r"^\g<0>", text)))
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match.group())), text)
 
 
 def simplified(text: str) -> str:

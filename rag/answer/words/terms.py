@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Literal
 
 from indexes.text.characters import HAN, WITHOUT_BLANKS, compatible, is_han, simplified, straight, visible, without_gaps
-from indexes.text.numerals import CHINESE_NUMERAL
-from indexes.text.words import folded, in_capitals, prepared, readings
+from indexes.text.numerals import CHINESE_NUMERAL, usual_numerals
+from indexes.text.words import SIGNS, folded, in_capitals, prepared, readings
 from rag.answer.language import words_of
 from rag.answer.words.numbers import ENGLISH_NUMBER_WORDS, Number, numbers_in
 
@@ -51,7 +51,8 @@ _HOW_MUCH = re.compile(
 )
 ZH_NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})
 _LETTER = rf"[^\W_{WITHOUT_BLANKS}]"
-_TOKEN = re.compile(rf"[{HAN}]+|(?!\d){_LETTER}+(?:[-_.'+#/:&]{_LETTER}+)*(?:\+\+(?!\w)|#(?!\w))?")
+_LETTERS = rf"{_LETTER}+(?:[{SIGNS}]+{_LETTER}*)*"
+_TOKEN = re.compile(rf"[{HAN}]+|(?!\d){_LETTERS}(?:[-_.'+#/:&]{_LETTERS})*(?:\+\+(?!_|{_LETTER})|#(?!_|{_LETTER}))?")
 _JOINTS = re.compile(r"[-_.'+#/:&]")
 _SUFFIX = re.compile(r"'s?$")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
@@ -87,7 +88,7 @@ def normal(text: str) -> str:
     >>> normal("第１ 條")
     '第1 条'
     """
-    return simplified(without_gaps(straight(compatible(visible(text)))))
+    return usual_numerals(simplified(without_gaps(straight(compatible(visible(text))))))
 
 
 def terms_of(text: str) -> list[Term]:

@@ -67,7 +67,7 @@ def test_a_window_is_the_same_as_its_text_in_one_piece(bm25: Bm25) -> None:
 
 
 def test_parameters_name_all_that_vectors_depend_on(bm25: Bm25) -> None:
-    assert bm25.parameters == "bm25:v2,k1=1.2,b=0.75,average_length=80"
+    assert bm25.parameters == "bm25:v3,k1=1.2,b=0.75,average_length=80"
     assert bm25.idf and bm25.name == "bm25"
 
 

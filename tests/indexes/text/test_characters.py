@@ -89,3 +89,7 @@ def test_estimates_of_tokens() -> None:
     assert estimate_tokens("🙂" * 10) == 44  # its four bytes
     assert estimate_tokens("lighthouse", letters=2.0) > estimate_tokens("lighthouse") == 3
     assert estimate_tokens("\ud800") > 0, "half a pair is counted, not refused"
+
+
+def test_raised_digits_stay_apart_from_the_number_before_them() -> None:
+    assert compatible("10⁶ in 1957.¹ 5 km²") == "10^6 in 1957. 1 5 km2"
