@@ -65,7 +65,7 @@ serve: $(VENV)/.installed-serve
 	@RAG_COLLECTION=demo $(RAG) serve
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(FAST)

@@ -11,32 +11,29 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from indexes.display import Bilingual, agreed, text_in
 from indexes.errors import LLMError, must_be
-from indexes.nodes.record import WINDOW_KEYS, link
 from indexes.store.filters import check_filters
 from indexes.text.characters import valid
 from rag import instrumentation
-from rag.answer.check.citations import MARK, CitationStream, CitedAnswer, short_source
+from rag.answer import notes
+from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
 from rag.answer.check.meaning import Meaning
-from rag.answer.check.notes import notes_of, short
+from rag.answer.check.notes import notes_of
 from rag.answer.check.orders import orders_in
-from rag.answer.extractive import extract_answer
-from rag.answer.language import NOT_FOUND, Language, detect_language
-from rag.answer.list_items import with_whole_items
+from rag.answer.language import NOT_FOUND, detect_language
+from rag.answer.own_sentences import OwnSentences
 from rag.answer.prompt.budget import fit_passages
 from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages
 from rag.answer.prompt.prompts import direct_messages
 from rag.answer.prompt.repack import repack
-from rag.answer.prompt.routing import is_small_talk, needs_retrieval
+from rag.answer.prompt.routing import needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
 from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.answer.refusal.calibration import RELATIVE
 from rag.answer.refusal.confidence import OVERRULE, nearest
-from rag.answer.refusal.floor import Floor
 from rag.answer.refusal.signals import refusal_model
 from rag.answer.writing import AnswerWriter, PreparedAnswer
-from rag.llms import explain_llm_error, guarded, why_no_llm
+from rag.llms import explain_llm_error, guarded
 from rag.llms.tokens import token_counter
 from rag.retrieval.candidate import Passage
 from rag.retrieval.question import QueryLike
@@ -50,41 +47,11 @@ from rag.ways import Way
 if TYPE_CHECKING:
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.llms import LLM
-    from llama_index.core.schema import NodeWithScore
     from llama_index.core.vector_stores import MetadataFilters
 
 Reply = TypeVar("Reply")  # an answer with its metadata, ours or LlamaIndex's
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
-MOSTLY_UNFOUNDED = Bilingual(
-    "most of what the model wrote failed the check, so the answer is the documents' own sentences instead",
-    "模型所写的大部分内容没有通过核查，因此改用文档原句作答",
-)
-UNFOUNDED = Bilingual(
-    "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead",
-    "模型所写的句子都没有段落支持，因此改用文档原句作答",
-)
-OVERRULED = Bilingual(
-    "the model said that the message needs no documents, but they hold its words, so they are searched",
-    "模型认为这条消息不需要文档，但文档里有其中的词，因此检索了文档",
-)
-BY_MODE = Bilingual(
-    "answered without the documents because answer.response_mode = generation",
-    "没有查阅文档直接回答，因为 answer.response_mode = generation",
-)
-ONLY_MARK = Bilingual(
-    "the LLM wrote only a mark, so the answer is the documents' own sentences",
-    "语言模型只写了引用标记，因此以下是文档原句",
-)
-WROTE_NOTHING = Bilingual(
-    "the LLM wrote nothing, so the answer is the documents' own sentences", "语言模型什么也没写，因此以下是文档原句"
-)
-OTHER_WORDS = Bilingual(
-    "the sentence holds hardly a word of the question; it is the nearest in meaning, and whether it answers the "
-    "question could not be checked",
-    "这句话几乎不含问题里的词，只是意思最接近；它是否回答了问题，无法核查",
-)
-NOT_ABOUT = Bilingual("the passages found are not about what is asked", "找到的段落与所问的内容无关")
 MESSAGE_TOKENS = 8  # upper estimate of what a chat template adds to a message
 
 
@@ -112,7 +79,7 @@ class AnswerSteps(Generic[Reply]):
         self._llm = llm
         self.prompts = AnswerPrompts(settings)
         self.meaning = Meaning(retriever.index.encoder, retriever.reranker)
-        self.floor = Floor(retriever.index)
+        self.own = OwnSentences(retriever.index, self.meaning, most=settings.answer.extractive_sentences)
         self._loading = Lock()
         self.writer = AnswerWriter(self._loaded, settings, self.prompts, refusal_model(settings)) if llm else None
 
@@ -149,17 +116,11 @@ class AnswerSteps(Generic[Reply]):
             if not routing.by_rule:
                 result = await self.retriever.search_by(way, asked, filters, trace=trace)
                 passages = await way.compute(self._passages, result)
-                if await way.compute(self.floor.confidence, question, passages) >= OVERRULE:
-                    trace.note(OVERRULED, "routed")
+                if await way.compute(self.own.floor.confidence, question, passages) >= OVERRULE:
+                    trace.note(notes.OVERRULED, "routed")
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
-                why = text_in(routing.reason, "zh")
-                trace.note(
-                    Bilingual(
-                        f"answered without the documents because {routing.reason}", f"没有查阅文档直接回答，因为{why}"
-                    ),
-                    "routed",
-                )
+                trace.note(notes.without_documents(routing.reason), "routed")
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
         result = result or await self.retriever.search_by(way, asked, filters, trace=trace)
@@ -172,27 +133,20 @@ class AnswerSteps(Generic[Reply]):
         prepared.cosines = {one.id: one.dense_score for one in result.candidates if one.dense_score is not None}
         prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):
-            source, order = short_source(passage.source), short(order)
-            trace.note(
-                Bilingual(
-                    f"{source} holds an order to a language model, '{order}'; it is not used as evidence",
-                    f"{source} 中有写给语言模型的指令“{order}”，不作为依据",
-                ),
-                "orders",
-            )
+            trace.note(notes.holds_order(passage.source, order), "orders")
         best = max((candidate.confidence for candidate in result.candidates), default=None)
         relative = self.retriever.reranker is None and self.settings.retrieval.fusion in RELATIVE
         if best is not None and relative and answer.abstain_below is not None:
-            best = self.floor.confidence(trace.searched, prepared.passages)
+            best = self.own.floor.confidence(trace.searched, prepared.passages)
         if too_weak(best, answer):
             prepared.decision = "not_found"
         elif answer.response_mode in WITHOUT_MODEL:
             prepared.decision = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
         elif answer.response_mode == "generation" and self.has_llm:
-            trace.note(BY_MODE, "routed")
+            trace.note(notes.BY_MODE, "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
-        elif (reason := self._why_extractive(prepared.language)) is not None:
+        elif (reason := notes.why_extractive(self.settings.llm, prepared.language, has_llm=self.has_llm)) is not None:
             trace.note(reason, "language" if self.has_llm else "no_llm")
             prepared.decision = "extractive"
         else:
@@ -200,7 +154,7 @@ class AnswerSteps(Generic[Reply]):
                 with trace.stage("prompt"):
                     self._build_prompt(prepared)
             except LLMError as error:  # it could not be loaded
-                trace.note(_since(error), "llm_failed")
+                trace.note(notes.instead_of_model(error), "llm_failed")
                 prepared.decision = "extractive"
         return prepared
 
@@ -208,24 +162,6 @@ class AnswerSteps(Generic[Reply]):
         with result.trace.stage("windows"):
             candidates = spread(result.candidates, self.settings.retrieval.per_document)
             return distinct_passages(candidates, result.windows, limit=self.settings.retrieval.top_n)
-
-    def _why_extractive(self, language: Language) -> str | None:
-        llm = self.settings.llm
-        if not self.has_llm:
-            why = why_no_llm(llm)
-            return Bilingual(
-                f"{why}, so the answer is the documents' own sentences", f"{text_in(why, 'zh')}，因此以下是文档原句"
-            )
-        if language not in llm.languages:
-            names, chinese = {"en": "English", "zh": "Chinese"}, {"en": "英文", "zh": "中文"}
-            reads = " and ".join(names.get(code, code) for code in llm.languages)
-            reads_zh = "和".join(chinese.get(code, code) for code in llm.languages)
-            return Bilingual(
-                f"the model {llm.model} reads only {reads}, so this {names[language]} question is answered with the "
-                "documents' own sentences",
-                f"模型 {llm.model} 只能读{reads_zh}，因此这个{chinese[language]}问题用文档原句作答",
-            )
-        return None
 
     def _loaded(self) -> LLM:
         from llama_index.core.llms import LLM
@@ -302,9 +238,9 @@ class AnswerSteps(Generic[Reply]):
         empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
             trace.llm = {**trace.llm, "failure": type(failure).__name__}
-            trace.note(_since(failure), "llm_failed")
+            trace.note(notes.instead_of_model(failure), "llm_failed")
         elif prepared.messages is not None and empty:
-            trace.note(ONLY_MARK if text.strip() else WROTE_NOTHING, "llm_failed")
+            trace.note(notes.ONLY_MARK if text.strip() else notes.WROTE_NOTHING, "llm_failed")
         if prepared.decision == "not_found" or (not empty and says_not_found(text, prepared.language)):
             return self._not_found(prepared)
         if prepared.decision == "extractive" or failure is not None or empty:
@@ -315,29 +251,17 @@ class AnswerSteps(Generic[Reply]):
             checker.finish()
             cited = checker.result()
         if cited.removed:
-            removed = ", ".join(cited.removed)
-            trace.note(
-                Bilingual(
-                    f"the model cited {removed}, but there is no such passage; removed from the answer",
-                    f"模型引用了 {removed}，但没有这样的段落；已从回答中去掉",
-                ),
-                "citation_removed",
-            )
+            trace.note(notes.citations_removed(cited.removed), "citation_removed")
         for note in notes_of(cited):
             trace.note(note, "unsupported")
         failed = [sentence for sentence in cited.sentences if sentence.failed]
         mode = self.settings.answer.unsupported
         if failed and (2 * len(failed) > len(cited.sentences) or mode == "extract"):
-            trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED, "unsupported")
+            all_failed = len(failed) == len(cited.sentences)
+            trace.note(notes.UNFOUNDED if all_failed else notes.MOSTLY_UNFOUNDED, "unsupported")
             return self._extracted(prepared, rejected=cited)
         if failed and mode == "drop":
-            left = len(failed)
-            trace.note(
-                Bilingual(
-                    f"{left} of them {agreed(left, 'were')} left out of the answer", f"其中 {left} 句没有写进回答"
-                ),
-                "unsupported",
-            )
+            trace.note(notes.left_out(len(failed)), "unsupported")
         return self._response(prepared, "answered", cited)
 
     def _not_found(self, prepared: PreparedAnswer) -> Reply:
@@ -346,47 +270,11 @@ class AnswerSteps(Generic[Reply]):
     def _extracted(self, prepared: PreparedAnswer, rejected: CitedAnswer | None = None) -> Reply:
         """Answer with the documents' own sentences, unless they are not about what is asked."""
         with prepared.trace.stage("cite"):
-            asked, passages = prepared.trace.searched, prepared.passages
-            speaks: Literal["words", "meaning"] | None = None
-            if rejected is not None:
-                speaks = "words"
-            elif not is_small_talk(asked):
-                speaks = self.floor.speaks(
-                    asked,
-                    passages,
-                    prepared.language,
-                    dense=prepared.dense,
-                    cosine=_cosine(prepared),
-                    nearest_text=_nearest_text(prepared),
-                    meaning=self.meaning,
-                )
-            cited = self._extract(prepared, by_meaning=speaks == "meaning") if speaks else CitedAnswer(text="")
-        if not speaks:
-            prepared.trace.note(NOT_ABOUT, "not_found")
+            cited = self.own.write(prepared, rejected=rejected is not None)
+        if cited is None:
             return self._not_found(prepared)
-        if speaks == "meaning":
-            prepared.trace.note(OTHER_WORDS, "other_words")
         more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
         return self._response(prepared, "extractive", cited, **more)
-
-    def _extract(self, prepared: PreparedAnswer, *, by_meaning: bool) -> CitedAnswer:
-        """Write the documents' own sentences; ``by_meaning``: the nearest alone, as not verified."""
-        passages, scores = prepared.passages, prepared.sentence_scores
-        if by_meaning:
-            scores = prepared.cosines
-            passages = [max(passages, key=lambda one: max((scores.get(hit, -1.0) for hit in one.hits), default=-1.0))]
-        cited = extract_answer(
-            prepared.trace.searched,
-            with_whole_items(passages, self.retriever.index.store.windows),
-            language=prepared.language,
-            sentences=1 if by_meaning else self.settings.answer.extractive_sentences,
-            score=scores,
-        )
-        if by_meaning:
-            cited.sentences = [
-                replace(one, status="unverified", support=0.0, decided_by="none") for one in cited.sentences
-            ]
-        return cited
 
     def _response(self, prepared: PreparedAnswer, status: Status, cited: CitedAnswer, **metadata: Any) -> Reply:
         if status == "not_found":
@@ -405,55 +293,3 @@ class AnswerSteps(Generic[Reply]):
                 **metadata,
             },
         )
-
-
-def _since(error: LLMError) -> Bilingual:
-    """Return the note of an answer without the model, which failed."""
-    return Bilingual(
-        f"the answer is the documents' own sentences, since {error}", f"语言模型未能作答，以下是文档原句（{error}）"
-    )
-
-
-def _cosine(prepared: PreparedAnswer) -> float | None:
-    """Return the question's cosine with the nearest sentence of its passages; None without a dense leg."""
-    hits = {hit for passage in prepared.passages for hit in passage.hits}
-    return max((cosine for identity, cosine in prepared.cosines.items() if identity in hits), default=None)
-
-
-def passage_node(passage: Passage) -> NodeWithScore:
-    """Return a passage as a LlamaIndex source node: the whole window, with its place.
-
-    >>> from indexes.nodes.record import SentenceRecord
-    >>> node = passage_node(Passage(1, [SentenceRecord("harbour.md", 0, "The harbour opens at 6.")], [], 0.9))
-    >>> node.text, node.score, node.metadata["citation"]
-    ('The harbour opens at 6.', 0.9, 1)
-    """
-    from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
-
-    hits = [sentence for sentence in passage.sentences if sentence.id in passage.hits] or passage.sentences
-    best, text = hits[0], passage.text
-    node = TextNode(
-        id_=best.id,
-        text=text,
-        metadata={
-            **passage.sentences[0].metadata,
-            "citation": passage.number,
-            "window": text,
-            "original_text": best.text,
-            **({"more_places": passage.more_places} if passage.repeats else {}),
-        },
-        excluded_embed_metadata_keys=[*WINDOW_KEYS, "more_places"],
-        excluded_llm_metadata_keys=[*WINDOW_KEYS, "more_places"],
-        start_char_idx=passage.sentences[0].start,
-        end_char_idx=passage.sentences[-1].end,
-        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=best.doc_id)},
-    )
-    link(node, best, passage.sentences)
-    return NodeWithScore(node=node, score=passage.score)
-
-
-def _nearest_text(prepared: PreparedAnswer) -> str | None:
-    """Return the sentence of the passages with the highest cosine; None without a dense leg."""
-    hits = {hit for passage in prepared.passages for hit in passage.hits if hit in prepared.cosines}
-    there = [one for passage in prepared.passages for one in passage.sentences if one.id in hits]
-    return max(there, key=lambda one: prepared.cosines[one.id]).text if there else None

@@ -17,8 +17,9 @@ from indexes.errors import LLMError
 from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.refusal.calibration import check_calibration
+from rag.answer.source_nodes import passage_node
 from rag.answer.writing import PreparedAnswer
-from rag.answer_steps import AnswerSteps, passage_node
+from rag.answer_steps import AnswerSteps
 from rag.instrumentation import dispatcher
 from rag.llms import guarded
 from rag.retrieval.candidate import Passage

@@ -20,7 +20,7 @@ from llama_index.core.schema import QueryBundle, QueryType
 
 from rag import instrumentation
 from rag.answer.prompt.templates import QA
-from rag.answer_steps import passage_node
+from rag.answer.source_nodes import passage_node
 from rag.asking import AnswerEngine, AnswerStream
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import slowest_first
 from tests.kept_readers import KeptReaders
 
 # On a busy machine drawing examples is slow, which says nothing about the code.
@@ -42,6 +43,10 @@ def fetch_smollm2() -> None:
 
 
 fetch_smollm2()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slowest_first.sort(items)
 
 
 READERS = KeptReaders()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.slowest_first import SLOWEST
 
 FLOORS = ("indexes", "rag", "eval")
 MOST_FILES = 16
@@ -249,3 +250,7 @@ def test_counts_are_written_by_one_helper() -> None:
         if match[1] not in NOT_COUNTS
     ]
     assert not found, "write it with indexes.display.counted"
+
+
+def test_the_slowest_files_that_are_named_are_there() -> None:
+    assert [file for file in SLOWEST if not (ROOT / file).is_file()] == []

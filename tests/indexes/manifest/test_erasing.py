@@ -29,6 +29,7 @@ from rag.cli.commands.upkeep.delete import match
 from tests.indexes.store.store_fixtures import FakeEncoder, fill, make_records
 from tests.rag.cli.cli_runner import runner
 
+pytestmark = pytest.mark.slow
 MARK = "quetzalcoatlmark"  # occurs in the text that is deleted, and nowhere else
 SECRET = f"The {MARK} keeps seven keys. Nobody has seen the {MARK} at noon."
 OTHER_SENTENCES = ("The hen lays an egg each morning.", "She eats barley and snails.")

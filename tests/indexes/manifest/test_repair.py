@@ -22,6 +22,7 @@ from indexes.store.edge.client import EdgeClient
 from indexes.store.generations import base_names
 from tests.indexes.store.store_fixtures import FakeEncoder
 
+pytestmark = pytest.mark.slow
 NAMES = ("hen", "goat", "owl", "bee", "fox", "elk")
 DOCUMENTS = [
     Document(text=" ".join(f"The {name} number {i} sits on branch {i}." for i in range(4)), id_=name) for name in NAMES

@@ -12,6 +12,8 @@ from indexes import Index, build_index
 from indexes.encoders.base import Encoded
 from rag import Settings, build_retriever
 
+pytestmark = pytest.mark.slow
+
 
 def test_many_questions_are_encoded_in_one_pass(
     index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch

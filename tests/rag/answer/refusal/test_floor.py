@@ -17,6 +17,7 @@ from rag.answer.refusal.other_words import nearness
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings, load_settings
 
+pytestmark = pytest.mark.slow
 TRADES = words_of(
     "baker brewer carpenter dyer engraver farrier glazier hatter joiner lacemaker mason nailer organist potter quilter "
     "roofer saddler tanner upholsterer vintner weaver"
