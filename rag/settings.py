@@ -29,6 +29,19 @@ class RetrievalSettings(SectionModel):
     dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax fusion")
     sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax fusion")
     score_both: bool = Field(True, description="minmax: score each leg's candidates with the other leg too")
+    long_sparse: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="minmax: share that the sparse leg gains in questions of 16 terms or more; up to 8 terms: none",
+    )
+    long_near: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="minmax: weight that a candidate's best other one within ten sentences has in such questions, "
+        "relative to its own score",
+    )
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
     rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
@@ -79,6 +92,8 @@ class RetrievalSettings(SectionModel):
             "dense_weight": self.rrf_dense_weight if ranks else self.dense_weight,
             "sparse_weight": self.rrf_sparse_weight if ranks else self.sparse_weight,
             "score_both": self.score_both,
+            "long_sparse": self.long_sparse,
+            "long_near": self.long_near,
             "rrf_k": self.rrf_k,
             "ef": self.ef,
             "recall": self.recall,

@@ -17,7 +17,7 @@ import numpy as np
 from eval.comparing.latency import LATENCY, Slower, latency, slower
 from eval.comparing.mean_of_seeds import Repeats, mean_values, repeats_note
 from eval.comparing.significance import SEED, Paired, holm, p_sign, paired
-from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score, shown
+from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, shown
 from eval.measure.runs import Run
 from indexes.display import counted
 from indexes.errors import SettingsError, SourceError
@@ -185,7 +185,7 @@ def _runs_of(one: Run | Repeats) -> Sequence[Run]:
 
 
 def _scored(run: Run, queries: Sequence[str], kept: Qrels, measures: Sequence[str], notes: dict[str, None]) -> Scored:
-    scores = score(run.results, kept, list(measures), window_ranks=run.window_ranks)
+    scores = run.score(kept, list(measures))
     notes.update(dict.fromkeys(note for note in scores.notes if "the run" not in note))
     curve = precision_recall(run.results, kept)
     return Scored(run.name, scores.mean, scores.per_query, latency(run, queries), curve)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.metrics import score
 from eval.measure.runs import Run
 from indexes.plain import Plain
 
@@ -65,7 +64,7 @@ def worst(run: Run, dataset: Dataset, measure: str, limit: int) -> list[tuple[st
     >>> worst(Run("base", {"q1": [("d1", 1.0)], "q2": [("d1", 1.0)]}), dataset, "RR@10", 5)
     [('q2', 0.0)]
     """
-    values = score(run.results, dataset.qrels, [measure], window_ranks=run.window_ranks).per_query
+    values = run.score(dataset.qrels, [measure]).per_query
     column = next(iter(values.values()))
     able = [(query, value) for query, value in column.items() if value < 1 and dataset.relevant(query)]
     return sorted(able, key=lambda item: item[1])[:limit]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eval.comparing.significance import SEED, Paired, holm, paired, smallest_visible
-from eval.measure.metrics import Measure, Qrels, parse_measures, score
+from eval.measure.metrics import Measure, Qrels, parse_measures
 from eval.measure.runs import Run
 from indexes.errors import RagWrightError, SettingsError
 
@@ -116,8 +116,8 @@ def gate(
             f"{baseline.name!r} and {run.name!r} share no judged query", remedy="measure both on the same dataset"
         )
     wanted = [str(measure) for measure in parse_measures(measures)]
-    before = score(baseline.results, kept, wanted, window_ranks=baseline.window_ranks)
-    after = score(run.results, kept, wanted, window_ranks=run.window_ranks)
+    before = baseline.score(kept, wanted)
+    after = run.score(kept, wanted)
     found, visible = [], []
     for measure in wanted:
         old, new = before.per_query[measure], after.per_query[measure]

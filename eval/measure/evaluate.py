@@ -10,7 +10,7 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult
 from eval.measure.finders import finder
-from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
+from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores
 from eval.measure.runs import Run, load_run
 from eval.ticks import Tick, side_by_side
 from indexes.display import counted
@@ -74,7 +74,7 @@ def evaluate(
         check_dataset(run, dataset)
     else:
         run = run_pipeline(pipeline, dataset, name=name, cache=cache, depth=depth, progress=progress, before=before)
-    scores = score(run.results, dataset.qrels, measures, window_ranks=run.window_ranks)
+    scores = run.score(dataset.qrels, measures)
     run.scores = dict(scores.mean)
     return Evaluation(run, scores)
 

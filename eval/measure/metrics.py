@@ -10,8 +10,10 @@ Rules, as in trec_eval (tests compare with pytrec_eval):
   any judgement are left out.
 
 Measures: ``nDCG@k``, ``MAP`` and ``MAP@k``, ``RR`` and ``RR@k``, ``R@k``, ``P@k``, ``Hit@k`` (1 if a relevant document
-is among the first k), ``Window@k`` (1 if the window of one of the first k sentences contains a gold answer). All but
-nDCG and Window take ``(rel=2)`` before the ``@``. Any other name is passed to ir_measures (extra ``eval``).
+is among the first k), ``Window@k`` (1 if the window of one of the first k sentences contains a gold answer),
+``Prompt@k`` (relevant documents among the first k whose passages the answer reads, divided by k or the number of
+relevant ones, whichever is less). All but nDCG, Window and Prompt take ``(rel=2)`` before the ``@``. Any other name is
+passed to ir_measures (extra ``eval``).
 """
 
 from __future__ import annotations
@@ -42,8 +44,10 @@ KINDS = {  # spelling in lower case -> kind
     **dict.fromkeys(("p", "precision"), "P"),
     **dict.fromkeys(("hit", "success", "hitrate"), "Hit"),
     "window": "Window",
+    "prompt": "Prompt",
 }
-_CUT_NEEDED = ("R", "P", "Hit", "Window")
+OF_DETAILS = ("Window", "Prompt")  # read from what a run recorded of its stages, not from its ranking
+_CUT_NEEDED = ("R", "P", "Hit", *OF_DETAILS)
 _PATTERN = re.compile(r"^(?P<kind>[A-Za-z]+)(?:\(rel=(?P<rel>\d+)\))?(?:@(?P<cut>\d+))?$")
 _DISCOUNT = 1.0 / np.log2(np.arange(2, 4098))
 
@@ -53,7 +57,7 @@ class Measure:
     """One measure. ``str()`` returns its canonical name, which is also its key in ``Scores``.
 
     Args:
-        kind: nDCG, MAP, RR, R, P, Hit, Window, or "other" (then ``text`` is the name for ir_measures).
+        kind: nDCG, MAP, RR, R, P, Hit, Window, Prompt, or "other" (then ``text`` is the name for ir_measures).
         cut: number of documents that count, from the first; None: all.
         rel: lowest judgement that counts as relevant (not for nDCG, whose gains are the judgements).
 
@@ -152,7 +156,7 @@ def _parse(name: str) -> Measure | None:
     if match is None or kind is None:
         return _parse_other(name)
     cut, rel = (int(match["cut"]) if match["cut"] else None), int(match["rel"] or 1)
-    if cut == 0 or rel < 1 or (cut is None and kind in _CUT_NEEDED) or (rel != 1 and kind in ("nDCG", "Window")):
+    if cut == 0 or rel < 1 or (cut is None and kind in _CUT_NEEDED) or (rel != 1 and kind in ("nDCG", *OF_DETAILS)):
         return None
     return Measure(kind, cut, rel)
 
@@ -174,8 +178,9 @@ def score(
     measures: Sequence[Measure | str] = DEFAULT_MEASURES,
     *,
     window_ranks: Mapping[str, int | None] | None = None,
+    prompts: Mapping[str, Sequence[str]] | None = None,
 ) -> Scores:
-    """Score the results of one run.
+    """Score the results of one run. ``Run.score`` passes what the run recorded.
 
     Args:
         results: query id -> (document id, score) in any order.
@@ -183,6 +188,7 @@ def score(
         measures: names as for ``parse_measures``.
         window_ranks: query id -> 1-based rank of the first sentence whose window contains a gold answer, None if none
             does; needed only for ``Window@k``, which is averaged over these queries.
+        prompts: query id -> documents whose passages the answer reads, best first; needed only for ``Prompt@k``.
 
     Raises:
         SourceError: a query lists a document twice, or a score is not a number.
@@ -195,7 +201,7 @@ def score(
     """
     wanted = parse_measures(measures)
     others = [measure for measure in wanted if measure.kind == "other"]
-    ours = [measure for measure in wanted if measure.kind not in ("other", "Window")]
+    ours = [measure for measure in wanted if measure.kind not in ("other", *OF_DETAILS)]
     per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in wanted}
     columns = [(measure, per_query[str(measure)]) for measure in ours]
     empty = missing = 0
@@ -212,6 +218,8 @@ def score(
     for measure in wanted:
         if measure.kind == "Window":
             per_query[str(measure)] = _window_values(measure, window_ranks)
+        elif measure.kind == "Prompt":
+            per_query[str(measure)] = _prompt_values(measure, prompts, qrels)
     mean = {name: math.fsum(values.values()) / len(values) if values else 0.0 for name, values in per_query.items()}
     return Scores(per_query, mean, _notes(results, qrels, empty, missing))
 
@@ -302,6 +310,20 @@ def _window_values(measure: Measure, ranks: Mapping[str, int | None] | None) -> 
         )
     cut = measure.cut or 0
     return {query: float(rank is not None and rank <= cut) for query, rank in ranks.items()}
+
+
+def _prompt_values(measure: Measure, prompts: Mapping[str, Sequence[str]] | None, qrels: Qrels) -> dict[str, float]:
+    if prompts is None:
+        raise SettingsError(
+            f"{measure} needs a run that recorded which documents the answer reads",
+            remedy="leave it out, or measure a retriever or query engine of RagWright",
+        )
+    cut, found = measure.cut or 0, {}
+    for query, judged in qrels.items():
+        relevant = {document for document, gain in judged.items() if gain > 0}
+        read = sum(document in relevant for document in prompts.get(query, ())[:cut])
+        found[query] = read / min(cut, len(relevant)) if relevant else 0.0
+    return found
 
 
 def _score_others(

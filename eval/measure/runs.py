@@ -10,13 +10,14 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
 from eval.datasets.rows import bad_rows
+from eval.measure.metrics import Measure, Qrels, Scores, score
 from indexes.display import for_records
 from indexes.errors import SettingsError, SourceError
 
@@ -70,6 +71,21 @@ class Run:
         """
         found = {query: row["window_rank"] for query, row in self.details.items() if "window_rank" in row}
         return found or None
+
+    @property
+    def prompts(self) -> dict[str, list[str]] | None:
+        """Query id -> documents whose passages the answer reads, for ``metrics.score``; None if not recorded."""
+        found = {query: row["prompt"] for query, row in self.details.items() if "prompt" in row}
+        return found or None
+
+    def score(self, qrels: Qrels, measures: Sequence[Measure | str]) -> Scores:
+        """Score the results, and what the stages recorded.
+
+        >>> run = Run("base", {"q1": [("d1", 1.0)]}, details={"q1": {"prompt": ["d1", "d2"]}})
+        >>> run.score({"q1": {"d2": 1, "d3": 1}}, ["R@10", "Prompt@3"]).mean
+        {'R@10': 0.0, 'Prompt@3': 0.5}
+        """
+        return score(self.results, qrels, measures, window_ranks=self.window_ranks, prompts=self.prompts)
 
 
 def save_run(run: Run, folder: str | Path) -> Path:

@@ -29,6 +29,8 @@ SHORT = {
     "rrf_k": "retrieval.rrf_k",
     "per_document": "retrieval.per_document",
     "score_both": "retrieval.score_both",
+    "long_sparse": "retrieval.long_sparse",
+    "long_near": "retrieval.long_near",
     "hyde": "hyde.mode",
     "feedback": "retrieval.feedback",
     "translate": "retrieval.translate",

@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.comparing.significance import bootstrap_interval
 from eval.datasets.dataset import Dataset
-from eval.measure.metrics import DEFAULT_MEASURES, score
+from eval.measure.metrics import DEFAULT_MEASURES
 from eval.measure.runs import META_FILE, QUERIES_FILE, RUN_FILE, Run, load_run
 from indexes.errors import SourceError
 
@@ -135,9 +135,9 @@ def _open(folder: Path, stamps: tuple[int, ...]) -> Opened:
             f"the run {run.name!r} has no saved judgements, so it cannot be opened here",
             remedy="measure it again with 'rag-eval run'",
         )
-    windows = run.window_ranks is not None
-    measures = [name for name in run.scores if windows or not name.startswith("Window")] or list(DEFAULT_MEASURES)
-    found = score(run.results, run.qrels, measures, window_ranks=run.window_ranks).per_query
+    lacking = [kind for kind, kept in (("Window", run.window_ranks), ("Prompt", run.prompts)) if kept is None]
+    measures = [name for name in run.scores if name.split("@")[0] not in lacking] or list(DEFAULT_MEASURES)
+    found = run.score(run.qrels, measures).per_query
     table = {name: column for name, column in found.items() if column}
     intervals = {}
     for name, column in table.items():

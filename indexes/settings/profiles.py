@@ -26,8 +26,16 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
             "timeout": 600.0,  # a processor that reads 20 tokens a second is slow, not dead
             "temperature": 0.0,
         },
-        # A small model on a processor: a short prompt, of few and sure passages.
-        "retrieval": {"top_n": 3, "window": 1},
+        "retrieval": {
+            # A small model on a processor: a short prompt, of few and sure passages.
+            "top_n": 3,
+            "window": 1,
+            # Nothing is reranked, so more candidates are more to find; and a small embedder blurs long questions:
+            # docs/en/measurements/finding.md, "Long questions, and more candidates".
+            "top_k": 75,
+            "long_sparse": 0.1,
+            "long_near": 0.2,
+        },
         "answer": {"context_tokens": 200},
     },
     # Three vLLM servers on one machine, on the ports the guide starts them on.

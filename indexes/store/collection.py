@@ -428,6 +428,8 @@ class Collection:
         sparse_weight: float = 1.0,
         rrf_k: int = 60,
         score_both: bool = True,
+        long_sparse: float = 0.0,
+        long_near: float = 0.0,
         ef: int | None = None,
         recall: float = RECALL,
         note: Callable[[str], object] | None = None,
@@ -444,6 +446,7 @@ class Collection:
             method, dense_weight, sparse_weight, rrf_k: as for ``fusion.fuse``.
             score_both: with "minmax", score each leg's hits in the other leg too, from the stored vectors or by a
                 second search.
+            long_sparse, long_near: as ``retrieval.long_sparse`` and ``retrieval.long_near``.
             ef, recall: as ``retrieval.ef`` and ``retrieval.recall``, for a collection with a graph.
             note: called with a sentence if the graph's recall is too low and the search is exact.
             stage: context manager entered for "search" and for "fuse", to measure their times.
@@ -464,6 +467,8 @@ class Collection:
             sparse_weight=sparse_weight,
             rrf_k=rrf_k,
             score_both=score_both,
+            long_sparse=long_sparse,
+            long_near=long_near,
             ef=ef,
             recall=recall,
             note=note,

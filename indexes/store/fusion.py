@@ -7,13 +7,18 @@ k (60 in Cormack et al. 2009; Qdrant's default is 2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from indexes.errors import SettingsError
 
 Method = Literal["minmax", "rrf", "dense", "sparse"]
 Ranked = Sequence[tuple[str, float]]
+
+SCALED = 50  # first hits of a leg that set the scale of "minmax": more hits must not reorder those before them
+SHORT, LONG = 8, 16  # terms: a question of up to SHORT asks for one fact, one of LONG or more describes a topic
+NEAR = 10  # sentences on each side whose score supports a sentence's own
 
 
 def fuse(
@@ -24,6 +29,7 @@ def fuse(
     dense_weight: float = 1.0,
     sparse_weight: float = 1.0,
     rrf_k: int = 60,
+    scale: Collection[str] | None = None,
 ) -> list[tuple[str, float]]:
     """Fuse the rankings of the dense and the sparse leg.
 
@@ -35,6 +41,8 @@ def fuse(
         method: "minmax", "rrf", or one leg alone ("dense", "sparse": the scores of that leg, unchanged).
         dense_weight, sparse_weight: not negative, not both 0; only their ratio matters.
         rrf_k: the constant of RRF, at least 1.
+        scale: ids whose scores "minmax" brings to [0, 1], among them the best of each leg; default: all. The others
+            are scaled like them, so that they may score below 0.
 
     Returns:
         (id, score), best first, equal scores by id. "minmax" and "rrf" scores are in [0, 1]; 1 is the best hit of
@@ -54,7 +62,7 @@ def fuse(
         )
     total = dense_weight + sparse_weight
     if method == "minmax":
-        legs = ((_minmax(dense), dense_weight / total), (_minmax(sparse), sparse_weight / total))
+        legs = ((_minmax(dense, scale), dense_weight / total), (_minmax(sparse, scale), sparse_weight / total))
     elif method == "rrf":
         if rrf_k < 1:
             raise SettingsError(f"rrf_k is {rrf_k}", remedy="give 1 or more; 60 is usual")
@@ -68,15 +76,47 @@ def fuse(
     return _ranked(fused)
 
 
+def longness(terms: int) -> float:
+    """Return how far a question of this many terms is from a short one to a long one, 0 to 1.
+
+    >>> [round(longness(terms), 2) for terms in (5, 8, 11, 16, 40)]
+    [0.0, 0.0, 0.46, 1.0, 1.0]
+    """
+    return min(1.0, max(0.0, math.log(max(terms, 1) / SHORT) / math.log(LONG / SHORT)))
+
+
+def supported(fused: Ranked, places: Mapping[str, tuple[str, int]], weight: float) -> list[tuple[str, float]]:
+    """Add to each score a share of the best other score nearby, and rank again; 1 stays the highest score possible.
+
+    >>> supported([("a", 0.8), ("b", 0.7), ("c", 0.6)], {"a": ("x", 0), "b": ("y", 4), "c": ("y", 5)}, 0.5)
+    [('b', 0.6666666666666666), ('c', 0.6333333333333333), ('a', 0.5333333333333333)]
+
+    Args:
+        fused: (id, score).
+        places: id -> document and position; an id without one is not supported.
+        weight: weight of the best score within ``NEAR`` sentences in the same document, relative to a score's own.
+    """
+    own = dict(fused)
+    in_order = sorted((*places[key], key) for key in own if key in places)
+    best = dict.fromkeys(own, 0.0)
+    for at, (document, position, key) in enumerate(in_order):
+        for other_document, place, other in in_order[at + 1 :]:
+            if other_document != document or place - position > NEAR:
+                break
+            best[key], best[other] = max(best[key], own[other]), max(best[other], own[key])
+    return _ranked({key: (score + weight * best[key]) / (1 + weight) for key, score in own.items()})
+
+
 def _ranked(scores: dict[str, float]) -> list[tuple[str, float]]:
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _minmax(leg: Ranked) -> dict[str, float]:
-    if not leg:
-        return {}
+def _minmax(leg: Ranked, scale: Collection[str] | None) -> dict[str, float]:
     scores = dict(leg)
-    low, high = min(scores.values()), max(scores.values())
+    measured = [score for key, score in leg if scale is None or key in scale]
+    if not measured:
+        return dict.fromkeys(scores, 0.0)
+    low, high = min(measured), max(measured)
     if high <= low:
         return dict.fromkeys(scores, 1.0)
     span = high - low

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from indexes.encoders.base import SparseVector
 from indexes.store import models
 from indexes.store.engine import Engine, Hit, Lack, Leg
-from indexes.store.fusion import Method, fuse
+from indexes.store.fusion import SCALED, Method, fuse, longness, supported
 from indexes.store.models.graph import RECALL, Choice
 
 TIE_MARGIN = 16  # hits requested beyond the limit, so that ties at the limit are resolved by id
@@ -44,6 +44,15 @@ class HybridHit:
     sparse_score: float | None = None
 
 
+class Found(Protocol):
+    """What the fusion reads of a hit."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def payload(self) -> dict[str, Any] | None: ...
+
+
 class Searched(Protocol):
     """What a search needs of a collection."""
 
@@ -68,6 +77,8 @@ def hybrid(
     sparse_weight: float = 1.0,
     rrf_k: int = 60,
     score_both: bool = True,
+    long_sparse: float = 0.0,
+    long_near: float = 0.0,
     ef: int | None = None,
     recall: float = RECALL,
     note: Callable[[str], object] | None = None,
@@ -100,13 +111,23 @@ def hybrid(
         searched = search_legs(collection.engine, collection.name, asked, score_both=both)
     with stage("fuse"):
         ranked = []
-        for own, (found, scored) in zip(methods, searched, strict=True):
+        for (_, sparse), own, (found, scored) in zip(questions, methods, searched, strict=True):
             hits = found.get(dense_name, []), found.get(sparse_name, [])
             if both and len(found) == 2:
                 scores = both_scores(found, scored, dense_name, sparse_name)
             else:
                 scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]
-            fused = fuse(*scores, method=own, dense_weight=dense_weight, sparse_weight=sparse_weight, rrf_k=rrf_k)
+            fused = fused_hits(
+                *hits,
+                scores,
+                terms=0 if sparse is None else len(sparse),
+                method=own,
+                dense_weight=dense_weight,
+                sparse_weight=sparse_weight,
+                rrf_k=rrf_k,
+                long_sparse=long_sparse,
+                long_near=long_near,
+            )
             ranked.append(ranking(*hits, scores, fused))
         return ranked
 
@@ -115,6 +136,50 @@ def _translated(filters: Any) -> models.Filter | None:
     from indexes.store.filters import to_qdrant_filter
 
     return to_qdrant_filter(filters)
+
+
+def fused_hits(
+    dense: Sequence[Found],
+    sparse: Sequence[Found],
+    scores: LegScores,
+    *,
+    terms: int,
+    method: Method,
+    dense_weight: float,
+    sparse_weight: float,
+    rrf_k: int,
+    long_sparse: float,
+    long_near: float,
+) -> Scores:
+    """Fuse the hits of both legs, a long question's with more weight on the sparse leg and on what stands together.
+
+    >>> hits = [Hit("a", 0.9, {"text": "It rains."})]
+    >>> weights = {"dense_weight": 0.7, "sparse_weight": 0.3, "rrf_k": 60, "long_sparse": 0.1, "long_near": 0.2}
+    >>> fused_hits(hits, [], ([("a", 0.9)], []), terms=5, method="minmax", **weights)
+    [('a', 0.7)]
+
+    Args:
+        dense, sparse: hits of each leg, best first.
+        scores: as returned by ``both_scores``.
+        terms: number of the question's terms in the sparse leg.
+        long_sparse, long_near: as ``retrieval.long_sparse`` and ``retrieval.long_near``.
+    """
+    long = longness(terms) if method == "minmax" and dense_weight > 0 and sparse_weight > 0 else 0.0
+    if long and long_sparse:
+        share = min(1.0, sparse_weight / (dense_weight + sparse_weight) + long * long_sparse)
+        dense_weight, sparse_weight = 1 - share, share
+    first = {hit.id for hit in (*dense[:SCALED], *sparse[:SCALED])}
+    weights = {"dense_weight": dense_weight, "sparse_weight": sparse_weight}
+    fused = fuse(*scores, method=method, rrf_k=rrf_k, scale=first, **weights)
+    if long and long_near and dense and sparse:
+        payloads = {hit.id: hit.payload or {} for hit in (*dense, *sparse)}
+        places = {
+            key: (str(payload["doc_id"]), int(payload["position"]))
+            for key, payload in payloads.items()
+            if "doc_id" in payload and "position" in payload
+        }
+        fused = supported(fused, places, long * long_near)
+    return fused
 
 
 def ranking(dense: Sequence[Hit], sparse: Sequence[Hit], scores: LegScores, fused: Scores) -> list[HybridHit]:

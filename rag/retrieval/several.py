@@ -25,8 +25,7 @@ from indexes.encoders.base import SparseVector
 from indexes.nodes.record import SentenceRecord
 from indexes.store.collection import Collection
 from indexes.store.engine import Leg
-from indexes.store.fusion import fuse
-from indexes.store.search import HybridHit
+from indexes.store.search import HybridHit, fused_hits
 
 BORDER = "\x1f"  # between a collection's name and an id of its own: no name holds it
 Explain = Callable[[BaseException], str]
@@ -122,9 +121,9 @@ class _SeveralCollections:
                     ),
                     "left_out",
                 )
-        both = dense is not None and sparse is not None and len(sparse) > 0
+        terms = None if sparse is None else len(sparse)
         with stage("fuse"):
-            return pooled(found, limit, both_legs=both, has_terms=sparse is not None, **fusing)
+            return pooled(found, limit, both_legs=dense is not None and bool(terms), terms=terms, **fusing)
 
     @property
     def takes_many(self) -> bool:
@@ -213,26 +212,28 @@ def pooled(
     limit: int,
     *,
     both_legs: bool,
-    has_terms: bool,
+    terms: int | None,
     method: Any = "minmax",
     dense_weight: float = 1.0,
     sparse_weight: float = 1.0,
     rrf_k: int = 60,
     score_both: bool = True,
+    long_sparse: float = 0.0,
+    long_near: float = 0.0,
     **_: Any,
 ) -> list[HybridHit]:
     """Fuse the hits of several collections as one search over all their sentences would.
 
     >>> harbour = HybridHit("harbour", 1.0, {}, dense_rank=1, dense_score=0.75)  # first in its collection
     >>> fees = HybridHit("fees", 1.0, {}, dense_rank=1, dense_score=0.5)  # first in another
-    >>> [(hit.id, hit.score, hit.dense_rank) for hit in pooled([fees, harbour], 10, both_legs=False, has_terms=False)]
+    >>> [(hit.id, hit.score, hit.dense_rank) for hit in pooled([fees, harbour], 10, both_legs=False, terms=None)]
     [('harbour', 0.75, 1), ('fees', 0.5, 2)]
 
     Args:
         both_legs: whether both legs were searched.
-        has_terms: whether the question's encoder has a sparse side.
+        terms: number of the question's terms; None if its encoder has no sparse side.
     """
-    if not has_terms:
+    if terms is None:
         method = "dense"
     dense = _leg(found, limit, lambda hit: (hit.dense_rank, hit.dense_score))
     sparse = _leg(found, limit, lambda hit: (hit.sparse_rank, hit.sparse_score))
@@ -243,13 +244,17 @@ def pooled(
     else:
         dense_scores = [(hit.id, hit.dense_score or 0.0) for hit in dense]
         sparse_scores = [(hit.id, hit.sparse_score or 0.0) for hit in sparse]
-    fused = fuse(
-        dense_scores,
-        sparse_scores,
+    fused = fused_hits(
+        dense,
+        sparse,
+        (dense_scores, sparse_scores),
+        terms=terms or 0,
         method=method,
         dense_weight=dense_weight,
         sparse_weight=sparse_weight,
         rrf_k=rrf_k,
+        long_sparse=long_sparse,
+        long_near=long_near,
     )
     dense_ranks = {hit.id: rank for rank, hit in enumerate(dense, 1)}
     sparse_ranks = {hit.id: rank for rank, hit in enumerate(sparse, 1)}

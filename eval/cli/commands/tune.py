@@ -66,7 +66,7 @@ def command(
     """
     from eval.datasets.questions import without
     from eval.measure.evaluate import run_pipeline
-    from eval.measure.metrics import parse_measures, score
+    from eval.measure.metrics import parse_measures
     from eval.tuning.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
 
     refuse_existing(output)
@@ -98,7 +98,7 @@ def command(
                 retriever = sessions[part.corpus_hash].retriever(given.load(changes))
                 with ticker("tune") as tick:
                     run = run_pipeline(retriever, part, name="tune", cache=given.cache, progress=tick)
-                scores = score(run.results, part.qrels, [wanted], window_ranks=run.window_ranks)
+                scores = run.score(part.qrels, [wanted])
                 return dict.fromkeys(part.qrels, 0.0) | scores.per_query[str(wanted)]
 
             return measured

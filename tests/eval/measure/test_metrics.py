@@ -87,6 +87,16 @@ def test_windows_are_measured_where_answers_are() -> None:
         score({}, {"1": {"a": 1}}, ["Window@2"])
 
 
+def test_prompts_count_each_relevant_document_once() -> None:
+    qrels = {"1": {"a": 1, "b": 2, "c": 0}, "2": {"a": 1}, "3": {"a": 0}, "4": {"z": 1}}
+    prompts = {"1": ["c", "a", "b"], "2": ["a", "b"], "3": ["a"]}
+    scores = score({}, qrels, ["Prompt@2", "prompt@3"], prompts=prompts)
+    assert scores.per_query["Prompt@2"] == {"1": 0.5, "2": 1.0, "3": 0.0, "4": 0.0}
+    assert scores.per_query["Prompt@3"]["1"] == 1.0
+    with pytest.raises(SettingsError, match="which documents the answer reads"):
+        score({}, qrels, ["Prompt@2"])
+
+
 def test_names_have_one_spelling_and_bad_ones_are_all_reported() -> None:
     found = parse_measures(["ndcg@10", "MRR@10", "ap", "Recall@5", "precision(rel=2)@3", "success@1", "nDCG@10"])
     assert [str(measure) for measure in found] == ["nDCG@10", "RR@10", "MAP", "R@5", "P(rel=2)@3", "Hit@1"]

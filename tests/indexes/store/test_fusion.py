@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.errors import SettingsError
-from indexes.store.fusion import fuse
+from indexes.store.fusion import NEAR, SCALED, fuse, longness, supported
+from indexes.store.search import HybridHit, fused_hits
 
 
 def rounded(ranking: list[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -92,3 +93,74 @@ def test_the_best_of_both_legs_gets_one(dense: list, weight: float) -> None:
         fused = fuse(dense, dense, method=method, dense_weight=weight)
         assert fused[0][1] == pytest.approx(1.0)
         assert [key for key, _ in fused] == [key for key, _ in fuse(dense, [], method=method)]
+
+
+def test_the_first_hits_set_the_scale() -> None:
+    dense, sparse = [("a", 0.9), ("b", 0.7), ("z", 0.1)], [("b", 4.0), ("a", 2.0), ("z", 0.0)]
+    assert fuse(dense, sparse, scale={"a", "b"})[:2] == fuse(dense[:2], sparse[:2])
+    assert dict(fuse(dense, sparse, scale={"a", "b"}))["z"] == pytest.approx(-2.0)
+    assert fuse([], [("b", 4.0)], scale={"a"}) == [("b", 0.0)]
+
+
+def hits(ids: str, scores: list[float], places: dict[str, tuple[str, int]]) -> list[HybridHit]:
+    found = []
+    for identity, score in zip(ids.split(), scores, strict=True):
+        document, position = places.get(identity, (identity, 0))
+        found.append(HybridHit(identity, score, {"doc_id": document, "position": position}))
+    return found
+
+
+def fused(dense: list[HybridHit], sparse: list[HybridHit], terms: int, **changes: float) -> list[tuple[str, float]]:
+    options: dict = {"dense_weight": 0.7, "sparse_weight": 0.3, "rrf_k": 60, "long_sparse": 0.0, "long_near": 0.0}
+    scores = ([(hit.id, hit.score) for hit in dense], [(hit.id, hit.score) for hit in sparse])
+    return fused_hits(dense, sparse, scores, terms=terms, **{"method": "minmax", **options, **changes})
+
+
+def test_more_candidates_reorder_nothing_before_them() -> None:
+    rnd, every = random.Random(7), [f"n{number}" for number in range(200)]
+    scores = {leg: dict.fromkeys(every, 0.0) | {name: rnd.random() for name in every} for leg in ("dense", "sparse")}
+    ranked = {leg: sorted(every, key=lambda name: -scores[leg][name]) for leg in scores}
+
+    def first(limit: int) -> list[str]:
+        kept = set(ranked["dense"][:limit]) | set(ranked["sparse"][:limit])
+        both = [[(name, scores[leg][name]) for name in kept] for leg in ("dense", "sparse")]
+        legs = [[HybridHit(name, scores[leg][name], {}) for name in ranked[leg][:limit]] for leg in scores]
+        options: dict = {"method": "minmax", "dense_weight": 0.7, "sparse_weight": 0.3, "rrf_k": 60}
+        found = fused_hits(*legs, (both[0], both[1]), terms=3, long_sparse=0.0, long_near=0.0, **options)
+        before = set(ranked["dense"][:SCALED]) | set(ranked["sparse"][:SCALED])
+        return [name for name, _ in found if name in before]
+
+    assert first(SCALED) == first(100) == first(150)
+
+
+def test_the_sparse_leg_gains_in_long_questions_only() -> None:
+    dense, sparse = hits("a b", [0.9, 0.1], {}), hits("b a", [9.0, 1.0], {})
+    for terms, share in ((3, 0.3), (8, 0.3), (16, 0.5), (60, 0.5)):
+        assert dict(fused(dense, sparse, terms, long_sparse=0.2)) == pytest.approx({"a": 1 - share, "b": share})
+    assert 0 < longness(9) < longness(12) < longness(15) < 1
+    for unchanged in ({"sparse_weight": 0.0}, {"dense_weight": 0.0}, {"method": "rrf"}, {"method": "dense"}):
+        options: dict = unchanged
+        assert fused(dense, sparse, 60, long_sparse=0.2, long_near=0.5, **options) == fused(dense, sparse, 3, **options)
+
+
+def test_what_stands_together_supports_each_other() -> None:
+    places = {"b": ("y", 4), "c": ("y", 4 + NEAR), "d": ("y", 5 + 2 * NEAR)}
+    dense, sparse = hits("a b c d", [0.9, 0.8, 0.8, 0.1], places), hits("a", [1.0], places)
+    assert next(name for name, _ in fused(dense, sparse, 60)) == "a"
+    near = dict(fused(dense, sparse, 60, long_near=1.0))
+    assert near["b"] == near["c"] > near["a"] > near["d"] == 0  # d is too far from c
+    assert fused(dense, sparse, 8, long_near=1.0) == fused(dense, sparse, 8)
+    assert supported([("a", 0.5), ("b", -0.5)], {"a": ("x", 1), "b": ("x", 2)}, 1.0) == [("a", 0.25), ("b", 0.0)]
+    assert all(score <= 1 for score in near.values())
+
+
+def test_one_document_keeps_its_order() -> None:
+    rnd = random.Random(3)
+    scores = sorted(((f"n{number}", rnd.random()) for number in range(9)), key=lambda row: -row[1])
+    places = {name: ("x", number) for number, (name, _) in enumerate(scores)}
+    assert [name for name, _ in supported(scores, places, 0.2)] == [name for name, _ in scores]
+
+
+def test_points_of_other_programs_have_no_neighbours() -> None:
+    foreign = [HybridHit("a", 0.9, {"text": "It rains."}), HybridHit("b", 0.8, {})]
+    assert [name for name, _ in fused(foreign, foreign[:1], 60, long_near=1.0)] == ["a", "b"]

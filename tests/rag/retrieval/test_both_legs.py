@@ -30,9 +30,8 @@ def test_either_leg_places_a_hit_with_rrf() -> None:
     legs = [(f"d{i}", 1 - i / 100) for i in range(50)], [(f"s{i}", 9.0 - i / 100) for i in range(50)]
     options: dict[str, Any] = RetrievalSettings(fusion="rrf").fusing
     assert options.pop("score_both")
-    options = {
-        key: value for key, value in options.items() if key not in ("ef", "recall")
-    }  # of the search, not of this
+    of_search = ("ef", "recall", "long_sparse", "long_near")
+    options = {key: value for key, value in options.items() if key not in of_search}
     first = [key for key, _ in fuse(*legs, **options)[:10]]
     assert sorted(first) == sorted([f"d{i}" for i in range(5)] + [f"s{i}" for i in range(5)])
     assert RetrievalSettings().fusing["dense_weight"] == 0.7

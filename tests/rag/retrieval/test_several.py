@@ -67,6 +67,19 @@ def test_they_rank_as_one_collection_would(built: dict[str, Index], fusion: Any)
             assert [score for _, score in several] == pytest.approx([score for _, score in one], abs=1e-4), question
 
 
+def test_long_questions_rank_as_in_one_collection(built: dict[str, Index]) -> None:
+    question = "Which skipper of a barge that carries grain, coal, salt, slate or peat keeps a dog at the old quay?"
+    settings: Any = built["all"].settings
+    longer = settings.model_copy(
+        update={"retrieval": settings.retrieval.model_copy(update={"long_sparse": 0.2, "long_near": 0.5})}
+    )
+    together: Any = SeveralIndexes({name: built[name] for name in ("barges", "garden")})
+    one, several = (searched(index, question, longer) for index in (built["all"], together))
+    assert [text for text, _ in several] == [text for text, _ in one]
+    assert [score for _, score in several] == pytest.approx([score for _, score in one], abs=1e-4)
+    assert [score for _, score in one] != pytest.approx([s for _, s in searched(built["all"], question, settings)])
+
+
 def test_terms_are_counted_by_what_the_engine_makes_of_them(built: dict[str, Index]) -> None:
     lexical = built["all"].encoder.encode_queries(["dog quay peat zebra"]).sparse
     assert lexical is not None
