@@ -31,7 +31,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
             "top_n": 3,
             "window": 1,
             # Nothing is reranked, so more candidates are more to find; and a small embedder blurs long questions:
-            # docs/en/measurements/finding.md, "Long questions, and more candidates".
+            # docs/en/measurements/long-questions.md.
             "top_k": 75,
             "long_sparse": 0.1,
             "long_near": 0.2,
