@@ -43,7 +43,7 @@ def test_a_server_is_asked_once_for_many_questions(monkeypatch: pytest.MonkeyPat
     texts = [f"The lamp of tower {n} is lit at {n} o'clock. Boat {n} comes home." for n in range(30)]
     documents = [Document(text=text, id_=f"{n}.txt") for n, text in enumerate(texts)]
     with build_index(documents, settings=memory) as index:
-        retriever = build_retriever(index, settings=memory, rerank=False)
+        retriever = build_retriever(index, settings=memory, rerank=False, top_k=20)
         questions = [f"When is the lamp of tower {n} lit?" for n in range(5)]
         encoded = {text: index.encoder.encode_queries([text]) for text in questions}
         monkeypatch.setattr(type(index.encoder), "encode_queries", lambda self, asked: joined_rows(encoded, asked))
