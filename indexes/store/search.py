@@ -169,8 +169,9 @@ def fused_hits(
         share = min(1.0, sparse_weight / (dense_weight + sparse_weight) + long * long_sparse)
         dense_weight, sparse_weight = 1 - share, share
     first = {hit.id for hit in (*dense[:SCALED], *sparse[:SCALED])}
-    weights = {"dense_weight": dense_weight, "sparse_weight": sparse_weight}
-    fused = fuse(*scores, method=method, rrf_k=rrf_k, scale=first, **weights)
+    fused = fuse(
+        *scores, method=method, dense_weight=dense_weight, sparse_weight=sparse_weight, rrf_k=rrf_k, scale=first
+    )
     if long and long_near and dense and sparse:
         payloads = {hit.id: hit.payload or {} for hit in (*dense, *sparse)}
         places = {

@@ -121,9 +121,9 @@ class _SeveralCollections:
                     ),
                     "left_out",
                 )
-        terms = None if sparse is None else len(sparse)
+        counted = None if sparse is None else len(sparse)
         with stage("fuse"):
-            return pooled(found, limit, both_legs=dense is not None and bool(terms), terms=terms, **fusing)
+            return pooled(found, limit, both_legs=dense is not None and bool(counted), terms=counted, **fusing)
 
     @property
     def takes_many(self) -> bool:
