@@ -118,20 +118,21 @@ class SentenceRecord:
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> SentenceRecord:
+        get = payload.get  # in the order of the fields: a question reads a hundred payloads
         return cls(
-            doc_id=payload["doc_id"],
-            position=payload["position"],
-            text=payload["text"],
-            start=payload.get("start", 0),
-            end=payload.get("end", 0),
-            after=payload.get("after", ""),
-            section=payload.get("section", 0),
-            kind=payload.get("kind", "text"),
-            metadata=payload.get("metadata") or {},
-            raw=payload.get("raw"),
-            head=payload.get("head"),
-            parent=_pair(payload.get("parent")),
-            stored_id=payload.get("stored_id"),
+            payload["doc_id"],
+            payload["position"],
+            payload["text"],
+            get("start", 0),
+            get("end", 0),
+            get("after", ""),
+            get("section", 0),
+            get("kind", "text"),
+            get("metadata") or {},
+            get("raw"),
+            get("head"),
+            _pair(get("parent")),
+            get("stored_id"),
         )
 
     def to_node(self) -> TextNode:
