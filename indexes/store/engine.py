@@ -214,7 +214,9 @@ class ClientEngine:
         there = self.client.get_collection(collection_name).config.hnsw_config
         changed = (there.m, there.ef_construct) != (graph.m, graph.ef_construct)
         if changed:
-            self.client.update_collection(collection_name, hnsw_config=HnswConfigDiff(**graph.as_dict()))
+            self.client.update_collection(
+                collection_name, hnsw_config=HnswConfigDiff(m=graph.m, ef_construct=graph.ef_construct)
+            )
         until = time.monotonic() + timeout
         while self.client.get_collection(collection_name).status != CollectionStatus.GREEN:
             if time.monotonic() > until:

@@ -54,7 +54,8 @@ def create(
         server["on_disk_payload"] = True
         from qdrant_client.http.models import HnswConfigDiff
 
-        server["hnsw_config"] = HnswConfigDiff(**wanted_for(0, settings.hnsw_m, settings.hnsw_ef_construct).as_dict())
+        graph = wanted_for(0, settings.hnsw_m, settings.hnsw_ef_construct)
+        server["hnsw_config"] = HnswConfigDiff(m=graph.m, ef_construct=graph.ef_construct)
         if settings.quantization == "int8":
             from qdrant_client.http.models import ScalarQuantization, ScalarQuantizationConfig, ScalarType
 

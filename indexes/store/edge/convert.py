@@ -18,6 +18,9 @@ from indexes.store.edge.packing import SEGMENTS
 from indexes.store.models.graph import Wanted
 from indexes.store.payload import plain_json
 
+SCAN_KB = 10_000  # the engine's default
+BYTES = {"float32": 4, "float16": 2, "uint8": 1, "turbo8": 1, "turbo16": 2}  # per value
+
 
 def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
     """Return a payload as plain JSON values; {} for None."""
@@ -194,7 +197,8 @@ def edge_config(
         hnsw_config=qe.HnswIndexConfig(
             m=0 if graph is None else graph.m,
             ef_construct=100 if graph is None else graph.ef_construct,
-            full_scan_threshold=10_000,
+            full_scan_threshold=_scan_kb(graph, vectors.values()),
+            payload_m=None if graph is None else graph.payload_m,
         ),
         # 1 KB: only "indexed" segments are memory-mapped, and so every optimised segment is.
         optimizers=qe.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=segments),
@@ -206,6 +210,14 @@ def described_config(description: dict[str, Any], *, graph: Wanted | None, segme
     vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
     return edge_config(vectors, sparse, graph=graph, segments=segments)
+
+
+def _scan_kb(graph: Wanted | None, vectors: Iterable[models.VectorParams]) -> int:
+    """Return the KB of vectors up to which the engine compares them all."""
+    if graph is None or graph.scanned is None:
+        return SCAN_KB
+    sizes = [params.size * BYTES[_word(params.datatype)] if params.datatype else 4 * params.size for params in vectors]
+    return (graph.scanned * max(sizes, default=0)) >> 10
 
 
 def _vector_params(params: models.VectorParams) -> Any:

@@ -6,7 +6,7 @@ so it is measured on the collection itself (``measure``), and if it is too low, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from indexes.display import Bilingual, counted
@@ -25,10 +25,16 @@ class Wanted:
     Args:
         m: links per vector.
         ef_construct: candidates among which the links are chosen.
+        scanned: embedded engine: points that a filter may select to be compared one by one, which is faster then; None:
+            10 MB of them, as earlier versions built. The engine builds a graph anew if this changes.
+        payload_m: embedded engine: further links among the points with one value of an indexed field, for each of
+            which they take a build of their own; None: as many as ``m``.
     """
 
     m: int = 16
     ef_construct: int = 100
+    scanned: int | None = field(default=None, compare=False, repr=False)
+    payload_m: int | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def read(cls, value: Any) -> Wanted | None:
@@ -38,13 +44,14 @@ class Wanted:
         Wanted(m=32, ef_construct=200)
         """
         if isinstance(value, dict):
-            return cls(int(value["m"]), int(value["ef_construct"]))
+            return cls(int(value["m"]), int(value["ef_construct"]), value.get("scanned"), value.get("payload_m"))
         return cls() if value else None
 
     def as_dict(self) -> dict[str, int]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+SCANNED = 40_000  # points; through the graph, a search with a filter takes as long as comparing these
 LARGE = 200_000  # sentences from which a graph has more links, unless the settings name a number
 OF_LARGE = Wanted(32, 200)
 
@@ -207,7 +214,7 @@ def wanted_for(points: int, m: int | None = None, ef_construct: int | None = Non
     (Wanted(m=16, ef_construct=100), Wanted(m=24, ef_construct=200))
     """
     usual = OF_LARGE if points >= LARGE else Wanted()
-    return Wanted(m or usual.m, ef_construct or usual.ef_construct)
+    return Wanted(m or usual.m, ef_construct or usual.ef_construct, scanned=min(SCANNED, points // 4), payload_m=0)
 
 
 def is_due(graph: Graph | None, wanted: Wanted, points: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from indexes.store.edge.folder import EdgeFolder
 from indexes.store.engine import DENSE, Leg
 from indexes.store.models.graph import Wanted
 from indexes.store.upkeep.graph import graph_is_due, optimize
-from tests.indexes.store.store_fixtures import fingerprint, make_records, on, sparse_rows, unit
+from tests.indexes.store.store_fixtures import DIM, fingerprint, make_records, on, sparse_rows, unit
 
 NAME = "notes"
 WANTED = Wanted(8, 32)
@@ -333,6 +334,8 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     assert not graph_is_due(store, SETTINGS)
     assert graph_is_due(store, SETTINGS.model_copy(update={"hnsw_m": 12}))
     assert store.graph() == graph
+    built = json.loads((edge.root / NAME / "shard" / "edge_config.json").read_text())["hnsw_config"]
+    assert (built["full_scan_threshold"], built["payload_m"]) == (250 * DIM * 2 >> 10, 0)  # a quarter, in KB of float16
     assert edge.get_collection(NAME).payload_schema.keys() == {"doc_id", "metadata.source", "metadata.title"}
     assert (graph.points, graph.m, graph.ef_construct) == (1000, 8, 32)
     assert [one.ef for one in graph.found][:4] == [64, 128, 256, 512]
