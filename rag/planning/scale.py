@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 
 from indexes.plain import Plain
+from indexes.store.models.graph import wanted_for
 from rag.planning.sizes import GB, ReaderShape
 
 FORMATS = {"float32": 4, "float16": 2, "int8": 1}  # bytes per value of the dense vector
 TERM = 8  # bytes of a term's index and weight; stored once with the sentence and once in the index
 PAYLOAD = 500  # bytes of a sentence of 110 characters, its place and its metadata
 TRACKED = 60  # bytes of ids both ways, versions, the document's index
-LINKS = 16 * 2 * 4 * 1.1  # bytes of HNSW's links at m = 16: 2 m on the lowest layer, a tenth above
+LINK = 2 * 4 * 1.1  # bytes of HNSW's links for each of m: 2 m on the lowest layer, a tenth above
 TOKENS = 30  # per sentence
 SHARE = 0.7  # of a machine's memory for the store; the rest is for merging segments and for queries
 SHARDS_A_NODE = 2
@@ -33,7 +34,7 @@ class Format(Plain):
 
     >>> int8 = plan(1e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024)).formats[-1]
     >>> int8.name, round(int8.memory / 1e9, 1), int8.nodes
-    ('int8', 1.6, 2)
+    ('int8', 1.8, 2)
 
     Args:
         name: "float32", "float16" or "int8".
@@ -112,7 +113,7 @@ def plan(
 
     >>> needs = plan(100e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024))
     >>> [(one.name, round(one.memory / 1e9), one.nodes) for one in needs.formats]
-    [('float32', 472, 22), ('float16', 267, 12), ('int8', 164, 8)]
+    [('float32', 486, 22), ('float16', 281, 13), ('int8', 179, 8)]
 
     Args:
         sentences: number of sentences.
@@ -127,7 +128,7 @@ def plan(
     formats = []
     for name, size in FORMATS.items():
         dense = count * encoder.dim * float(size)
-        index = count * (LINKS + encoder.terms * TERM)
+        index = count * (LINK * wanted_for(count).m + encoder.terms * TERM)
         memory = dense + index
         kept = count * encoder.dim * 4.0 if name == "int8" else 0.0  # the best are scored again from the disk
         disk = dense + kept + index + count * (encoder.terms * TERM + PAYLOAD + TRACKED)
