@@ -185,6 +185,11 @@ def plan_index(
 
     The collection's model is not compared with that of the settings, which ``build_index`` does.
 
+    >>> _ = (folder / "a.md").write_text("It rains.")
+    >>> settings = IndexSettings(store={"path": folder / "store"})
+    >>> [(Path(file.path).name, file.status) for file in plan_index(folder / "a.md", settings=settings).files]
+    [('a.md', 'added')]
+
     Raises:
         SourceError: a path does not exist or is of a format that is not read, or the source is not a path.
     """

@@ -162,7 +162,11 @@ class Bilingual(str):
 
 
 def text_in(sentence: str, language: str) -> str:
-    """Return a sentence in a language, "en" or "zh"; one that is not ``Bilingual`` as it is."""
+    """Return a sentence in a language, "en" or "zh"; one that is not ``Bilingual`` as it is.
+
+    >>> text_in(Bilingual("no answer", "没有答案"), "zh"), text_in("no answer", "zh")
+    ('没有答案', 'no answer')
+    """
     return sentence.zh if language == "zh" and isinstance(sentence, Bilingual) else str(sentence)
 
 

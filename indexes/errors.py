@@ -54,13 +54,21 @@ def _brought_back(kind: type[RagWrightError], args: tuple[Any, ...], fields: dic
 
 
 class SettingsError(RagWrightError):
-    """A value in rag.toml, the environment or an argument cannot be used."""
+    """A value in rag.toml, the environment or an argument cannot be used.
+
+    >>> SettingsError("unknown setting llm.modle", remedy="did you mean llm.model?").exit_code
+    2
+    """
 
     exit_code = 2
 
 
 class UntrustedSettingsError(SettingsError):
     """A settings file that was not named explicitly requests other machines, keys or code without 'rag trust'.
+
+    >>> error = UntrustedSettingsError(Path("notes/rag.toml"), ["store.url = 'http://10.0.0.5' is off this machine"])
+    >>> error.remedy, error.exit_code
+    ('look at it, then run: rag trust notes', 2)
 
     Args:
         path: the file.
@@ -96,7 +104,11 @@ class RerankerError(RagWrightError):
 
 
 class MissingExtraError(RagWrightError):
-    """An optional part is not installed."""
+    """An optional part is not installed.
+
+    >>> str(MissingExtraError.of("dask", needed_for="--cluster", install="pip install 'ragwright[cluster]'"))
+    "--cluster needs the package 'dask', which is not installed; run: pip install 'ragwright[cluster]'"
+    """
 
     @classmethod
     def of(cls, package: str, *, needed_for: str, install: str) -> MissingExtraError:
@@ -130,6 +142,9 @@ class FingerprintMismatchError(StoreError):
 
 class DamagedError(StoreError):
     """Files of a collection are damaged or lost.
+
+    >>> str(DamagedError("guide", "the record of 'guide' is missing"))
+    "the record of 'guide' is missing; mend it with: rag verify --repair --collection guide"
 
     Args:
         collection: name of the collection.
@@ -170,7 +185,11 @@ class LLMModelNotFoundError(LLMError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message: a library's may have pages."""
+    r"""Return the first line of an error's message: a library's may have pages.
+
+    >>> first_line(ValueError("unknown tensor\n  in layer 3")), first_line(ValueError())
+    ('unknown tensor', '')
+    """
     return (str(error).strip().splitlines() or [""])[0]
 
 

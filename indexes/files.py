@@ -22,6 +22,14 @@ def beside(target: Path, *, durable: bool = False, keep: bool = False) -> Iterat
 
     A reader of ``target`` sees the old or the new version, and a killed writer leaves no incomplete one.
 
+    >>> _ = (folder / "a.json").write_text("old")
+    >>> with beside(folder / "a.json") as part:
+    ...     _ = part.write_text("new")
+    ...     print((folder / "a.json").read_text())
+    old
+    >>> (folder / "a.json").read_text(), [path.name for path in folder.iterdir()]
+    ('new', ['a.json'])
+
     Args:
         target: a file or a folder; an existing one is replaced. Its folder is created.
         durable: write the content to the disk before the rename, and the rename before returning (``fsync``).
@@ -47,7 +55,12 @@ def beside(target: Path, *, durable: bool = False, keep: bool = False) -> Iterat
 
 
 def private_folder(folder: Path) -> None:
-    """Create a folder and its missing parents for this account only (0700); an existing folder stays unchanged."""
+    """Create a folder and its missing parents for this account only (0700); an existing folder stays unchanged.
+
+    >>> private_folder(folder / "store" / "guide")
+    >>> oct((folder / "store").stat().st_mode & 0o777)
+    '0o700'
+    """
     if not folder.is_dir():
         if folder.parent != folder:
             private_folder(folder.parent)
@@ -57,7 +70,14 @@ def private_folder(folder: Path) -> None:
 def make_private(folder: Path, names: Iterable[str]) -> None:
     """Restrict files that an earlier version created in ``folder`` to this account.
 
-    Done only once, so that a user can open them again on purpose."""
+    Done only once, so that a user can open them again on purpose.
+
+    >>> _ = (folder / "keys.toml").write_text("")
+    >>> (folder / "keys.toml").chmod(0o644)
+    >>> make_private(folder, ["keys.toml"])
+    >>> oct((folder / "keys.toml").stat().st_mode & 0o777)
+    '0o600'
+    """
     mark = folder / ".private"
     if os.name == "nt" or not folder.is_dir() or mark.exists() or is_read_only(folder):
         return
@@ -71,18 +91,37 @@ def make_private(folder: Path, names: Iterable[str]) -> None:
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
-    """Write a file atomically (``beside``); text is written as UTF-8 with unchanged line ends."""
+    r"""Write a file atomically (``beside``); text is written as UTF-8 with unchanged line ends.
+
+    >>> write_whole(folder / "new" / "a.txt", "雨\r\n")
+    >>> (folder / "new" / "a.txt").read_bytes()
+    b'\xe9\x9b\xa8\r\n'
+    """
     with beside(path, durable=durable) as part:
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: object, *, durable: bool = False, indent: int = 1) -> None:
-    """Write JSON atomically, in a readable form."""
+    """Write JSON atomically, in a readable form.
+
+    >>> write_json(folder / "a.json", {"text": "雨"})
+    >>> print((folder / "a.json").read_text(encoding="utf-8"), end="")
+    {
+     "text": "雨"
+    }
+    """
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n", durable=durable)
 
 
 def remove(place: Path) -> None:
-    """Delete a file, or a folder with its content, if it exists."""
+    """Delete a file, or a folder with its content, if it exists.
+
+    >>> (folder / "old" / "files").mkdir(parents=True)
+    >>> remove(folder / "old")
+    >>> remove(folder / "missing")
+    >>> list(folder.iterdir())
+    []
+    """
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place, ignore_errors=True)
     else:
@@ -90,7 +129,14 @@ def remove(place: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder; holes of sparse files stay holes."""
+    """Copy a folder; holes of sparse files stay holes.
+
+    >>> (folder / "old" / "sub").mkdir(parents=True)
+    >>> write_whole(folder / "old" / "sub" / "a.txt", "It rains.")
+    >>> copy_folder(folder / "old", folder / "new")
+    >>> (folder / "new" / "sub" / "a.txt").read_text()
+    'It rains.'
+    """
     for place in [source, *sorted(source.rglob("*"))]:
         there = target / place.relative_to(source)
         if place.is_dir():
@@ -100,7 +146,13 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's content; its holes stay holes."""
+    """Copy a file's content; its holes stay holes.
+
+    >>> write_whole(folder / "a.txt", "It rains.")
+    >>> copy_file(folder / "a.txt", folder / "b.txt")
+    >>> (folder / "b.txt").read_text()
+    'It rains.'
+    """
     with source.open("rb") as old, target.open("wb") as new:
         at, size = 0, os.fstat(old.fileno()).st_size
         while at < size:
@@ -127,13 +179,24 @@ def sync_files(folder: Path) -> None:
 
 
 def is_read_only(folder: Path) -> bool:
-    """Return whether an existing folder is on a read-only disk or not writable."""
+    """Return whether an existing folder is on a read-only disk or not writable.
+
+    >>> is_read_only(folder), is_read_only(folder / "missing")
+    (False, False)
+    """
     return folder.is_dir() and not os.access(folder, os.W_OK)
 
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors about writing ``path`` into ours.
+
+    >>> with file_errors(Path("store/guide.json")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.DiskSpaceError: the disk is full: store/guide.json cannot be written; free disk space and run it
+    again; acknowledged writes are kept
 
     Raises:
         DiskSpaceError: the disk is full.

@@ -59,5 +59,9 @@ def passed_over(environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def below_home(folder: Path) -> Path:
-    """Return a folder with "~" for the home folder, as shown in settings."""
+    """Return a folder with "~" for the home folder, as shown in settings.
+
+    >>> below_home(Path.home() / "models").as_posix()
+    '~/models'
+    """
     return Path("~") / folder.relative_to(Path.home()) if folder.is_relative_to(Path.home()) else folder

@@ -31,7 +31,12 @@ def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> d
     """Return the options of all httpx clients.
 
     Connecting may take at most ``connect`` of the ``timeout`` seconds; HTTP_PROXY and the like are honoured except for
-    loopback hosts; redirects are not followed, as what is sent may be private."""
+    loopback hosts; redirects are not followed, as what is sent may be private.
+
+    >>> options = client_options("http://127.0.0.1:11434", 120.0)
+    >>> options["trust_env"], options["timeout"].connect, options["timeout"].read
+    (False, 10.0, 120.0)
+    """
     return {
         "follow_redirects": False,
         "timeout": httpx.Timeout(timeout, connect=min(timeout, connect)),
@@ -41,6 +46,10 @@ def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> d
 
 def http_client(base_url: str, timeout: float, api_key: str | None = None, **options: Any) -> httpx.Client:
     """Create a client for one server, with ``client_options``.
+
+    >>> client = http_client("https://models.example/v1", 60.0, "k3y")
+    >>> client.headers["Authorization"], client.follow_redirects
+    ('Bearer k3y', False)
 
     Args:
         base_url: prefix of request paths.
@@ -82,7 +91,13 @@ class _LimitedStream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def stream_limits(timeout: float) -> dict[str, Any]:
-    """Return options for an ``httpx.Client`` with streamed answers, limited in time and size."""
+    """Return options for an ``httpx.Client`` with streamed answers, limited in time and size.
+
+    >>> transport = httpx.MockTransport(lambda request: httpx.Response(200, text="It rains."))
+    >>> client = httpx.Client(transport=transport, **stream_limits(30.0))
+    >>> type(client.get("http://demo").stream).__name__
+    '_LimitedStream'
+    """
     ends = STREAM_TOTAL * timeout
 
     def limit(response: httpx.Response) -> None:
@@ -92,7 +107,11 @@ def stream_limits(timeout: float) -> dict[str, Any]:
 
 
 def async_stream_limits(timeout: float) -> dict[str, Any]:
-    """Return ``stream_limits`` for an ``httpx.AsyncClient``."""
+    """Return ``stream_limits`` for an ``httpx.AsyncClient``.
+
+    >>> [hook.__name__ for hook in async_stream_limits(30.0)["event_hooks"]["response"]]
+    ['limit_async']
+    """
     limit = stream_limits(timeout)["event_hooks"]["response"][0]
 
     async def limit_async(response: httpx.Response) -> None:
@@ -157,6 +176,11 @@ def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> Ht
 
     It takes at most ``TOTAL`` times the client's read time-out, and the answer has at most ``ANSWER_BYTES``, since a
     server may send slowly or endlessly.
+
+    >>> transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"path": request.url.path}))
+    >>> answer = ask(http_client("http://demo/v1", 30.0, transport=transport), "GET", "/models")
+    >>> answer.status, answer.json()
+    (200, {'path': '/v1/models'})
     """
     read = client.timeout.read
     if read is None:
@@ -243,6 +267,13 @@ def ask_once(
 ) -> HttpAnswer:
     """Send one request, GET or POST with ``body``, with a new client; as ``ask``, an invalid address included.
 
+    >>> transport = httpx.MockTransport(lambda request: httpx.Response(404, json={"error": request.method}))
+    >>> answer = ask_once("http://demo", "/models", timeout=30.0, body={}, transport=transport)
+    >>> answer.status, answer.json()
+    (404, {'error': 'POST'})
+    >>> ask_once("http://demo:port", "/models", timeout=30.0).problem
+    'bad address'
+
     Args:
         options: further options of ``httpx.Client``.
     """
@@ -254,7 +285,13 @@ def ask_once(
 
 
 def unanswered(error: Exception, timeout: httpx.Timeout) -> HttpAnswer:
-    """Describe an error raised by httpx as an answer."""
+    """Describe an error raised by httpx as an answer.
+
+    >>> unanswered(httpx.ConnectError("[Errno 111] Connection refused"), httpx.Timeout(30.0)).detail
+    'the connection was refused: nothing listens there'
+    >>> unanswered(httpx.ReadTimeout("timed out"), httpx.Timeout(30.0)).detail
+    'no answer within 30 s'
+    """
     text = str(error)
     if isinstance(error, httpx.ProxyError):
         return HttpAnswer(problem="proxy", detail=text)

@@ -19,6 +19,21 @@ from indexes.http import BUSY, HttpAnswer, ask
 class JsonServer:
     """A JSON server: retries while the server is busy, and describes each failure in one sentence.
 
+    >>> transport = httpx.MockTransport(lambda request: httpx.Response(401, json={"error": "no key"}))
+    >>> server = JsonServer(
+    ...     httpx.Client(base_url="http://demo", transport=transport),
+    ...     "the server at http://demo",
+    ...     section="encoder",
+    ...     error=RagWrightError,
+    ...     start="start it",
+    ...     key_env="RAG_API_KEY",
+    ... )
+    >>> server.get("/models")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.RagWrightError: the server at http://demo answered 401 (no key); put the server's key into the
+    environment variable RAG_API_KEY
+
     Args:
         client: HTTP client for the requests; thread-safe.
         label: name in errors, such as "Ollama at http://127.0.0.1:11434".

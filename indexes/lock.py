@@ -27,6 +27,13 @@ POLL = 0.02  # seconds between two tries
 class Lock:
     """An exclusive lock, not held at first. ``with lock:`` takes and releases it.
 
+    >>> lock = Lock(folder / "lock", "the collection 'guide'")
+    >>> with lock:
+    ...     lock.held, holder_of(folder / "lock") == str(os.getpid())
+    (True, True)
+    >>> lock.held
+    False
+
     Args:
         path: the file, in an existing folder. It is never removed: two waiting processes might lock different files.
         what: what is locked, for messages.
@@ -148,7 +155,14 @@ class Lock:
 
 
 def holder_of(path: Path) -> str | None:
-    """Return the pid of the holder of a lock without taking it; "" if unknown, None if it is free."""
+    """Return the pid of the holder of a lock without taking it; "" if unknown, None if it is free.
+
+    >>> holder_of(folder / "lock") is None
+    True
+    >>> with Lock(folder / "lock", "the collection 'guide'"):
+    ...     holder_of(folder / "lock") == str(os.getpid())
+    True
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -174,7 +188,11 @@ def _named(pid: str) -> str:
 
 
 def command_of(pid: str) -> str:
-    """Return the command of this project that a process runs, such as "rag serve"; "" if it is another program."""
+    """Return the command of this project that a process runs, such as "rag serve"; "" if it is another program.
+
+    >>> command_of("not a pid")
+    ''
+    """
     import psutil
 
     try:

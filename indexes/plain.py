@@ -9,7 +9,16 @@ from typing import Any
 
 
 class Plain:
-    """Base of dataclasses that show all their fields; others extend ``as_dict``."""
+    """Base of dataclasses that show all their fields; others extend ``as_dict``.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Row(Plain):
+    ...     path: Path
+    ...     score: float
+    >>> Row(Path("a.md"), 0.5).as_dict()
+    {'path': 'a.md', 'score': 0.5}
+    """
 
     __slots__ = ()
 

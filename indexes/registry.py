@@ -27,6 +27,14 @@ def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
     """Return a package's ``__getattr__`` and ``__dir__``: each name is imported from its home on first use.
 
     This way ``--help`` of a command, which imports the packages for their settings, does not import llama_index.
+
+    >>> get, names = face("demo", {"sqrt": "math"})
+    >>> get("sqrt")(9), names()
+    (3.0, ['sqrt'])
+    >>> get("cbrt")
+    Traceback (most recent call last):
+        ...
+    AttributeError: module 'demo' has no attribute 'cbrt'
     """
 
     def getattr_(name: str) -> Any:
@@ -38,7 +46,11 @@ def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
 
 
 def find_builder(kind: str) -> Callable[..., Any] | None:
-    """Return the registered function that builds this kind ("retriever", "query", "chat") from an index, or None."""
+    """Return the registered function that builds this kind ("retriever", "query", "chat") from an index, or None.
+
+    >>> find_builder("an unknown kind") is None
+    True
+    """
     from importlib.metadata import entry_points
 
     found = next(iter(entry_points(group=ENGINES, name=kind)), None)

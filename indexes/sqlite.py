@@ -105,7 +105,7 @@ class Database:
             StoreError: the file cannot be used; the message has the reason.
             DiskSpaceError: the disk is full; committed transactions stay.
         """
-        with self._mutex, sqlite_errors(self.path, if_damaged=self._if_damaged):
+        with self._mutex, _sqlite_errors(self.path, if_damaged=self._if_damaged):
             yield self._opened()
 
     @contextmanager
@@ -202,7 +202,7 @@ class Database:
 
 
 @contextmanager
-def sqlite_errors(path: Path | None, *, if_damaged: str = "delete it: what it holds is made again") -> Iterator[None]:
+def _sqlite_errors(path: Path | None, *, if_damaged: str = "delete it: what it holds is made again") -> Iterator[None]:
     """Turn SQLite's errors into ours, with the file and a remedy."""
     try:
         yield

@@ -32,11 +32,18 @@ Distribute: TypeAlias = Callable[[Iterable[Bundle], Order], Iterator[Done]]
 def check_workers(workers: int | str, settings: IndexSettings, *, own_model: bool = False) -> None:
     """Reject settings that do not work with several processes.
 
+    >>> check_workers(4, IndexSettings(store={"url": "http://127.0.0.1:6333"}))
+    >>> check_workers(4, IndexSettings())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: many workers cannot write into the embedded engine: a collection of it belongs to
+    one process at a time; set store.url to a Qdrant server or cluster, or leave --workers and --cluster out
+
     Args:
         own_model: whether an encoder was passed in, which exists only in this process.
 
     Raises:
-        SettingsError.
+        SettingsError: no server is configured, an encoder was passed in, or ``workers`` is unusable.
     """
     if not settings.store.url or settings.store.url == ":memory:":
         raise SettingsError(

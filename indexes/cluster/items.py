@@ -94,7 +94,12 @@ Done: TypeAlias = tuple[Bundle, Receipt | Lost | Exception]
 
 
 def bundles(items: Iterable[Item]) -> Iterator[Bundle]:
-    """Group items into bundles, in order."""
+    """Group items into bundles, in order.
+
+    >>> found = [FoundFile(f"/docs/{number}.md", f"/docs/{number}.md", 100, 1) for number in range(40)]
+    >>> [len(bundle) for bundle in bundles(Item(one, one.source, "") for one in found)]
+    [32, 8]
+    """
     held: list[Item] = []
     size = 0
     for item in items:

@@ -155,7 +155,15 @@ def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> 
 
 
 def check_address(address: str) -> None:
-    """Raise SettingsError for an invalid address of a scheduler, and for one on another machine without TLS."""
+    """Raise SettingsError for an invalid address of a scheduler, and for one on another machine without TLS.
+
+    >>> check_address("tls://scheduler.example:8786")
+    >>> check_address("scheduler.example:8786")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: 'scheduler.example:8786' is not the address of a Dask scheduler; write it like
+    tls://scheduler.example:8786
+    """
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
         raise SettingsError(

@@ -20,19 +20,33 @@ from indexes.store.schema import SCHEMA_VERSION
 
 
 def target_settings(store: StoreSettings, to: str | Path) -> StoreSettings:
-    """Return the settings of the store that ``to`` names: an address or a folder."""
+    """Return the settings of the store that ``to`` names: an address or a folder.
+
+    >>> target_settings(StoreSettings(), "http://127.0.0.1:6333").url
+    'http://127.0.0.1:6333'
+    >>> target_settings(StoreSettings(url="http://127.0.0.1:6333"), folder).path == folder
+    True
+    """
     if str(to).startswith(("http://", "https://")):
         return store.model_copy(update={"url": str(to)})
     return store.model_copy(update={"url": None, "path": Path(to).expanduser().absolute()})
 
 
 def place_of(store: StoreSettings) -> str:
-    """Return the address or the resolved folder of a store, to compare two stores."""
+    """Return the address or the resolved folder of a store, to compare two stores.
+
+    >>> place_of(StoreSettings(url="http://127.0.0.1:6333/"))
+    'http://127.0.0.1:6333'
+    """
     return store.url.rstrip("/") if store.url else os.path.realpath(store.path.expanduser())
 
 
 def shown(store: StoreSettings) -> str:
-    """Return the place of a store for messages."""
+    """Return the place of a store for messages.
+
+    >>> shown(StoreSettings(url="http://me:secret@127.0.0.1:6333"))
+    'http://***@127.0.0.1:6333'
+    """
     return without_secrets(store.url) if store.url else str(store.path.expanduser())
 
 
@@ -54,7 +68,11 @@ class End(NamedTuple):
 
 
 def state_of(manifest: Manifest) -> str:
-    """Return a digest of the documents in a manifest."""
+    """Return a digest of the documents in a manifest.
+
+    >>> state_of(Manifest(":memory:")) == state_of(Manifest(":memory:"))
+    True
+    """
     digest = hashlib.sha256()
     for entry in manifest:
         digest.update(repr((entry.doc_id, entry.sentences, entry.points, entry.sums)).encode())
@@ -62,7 +80,17 @@ def state_of(manifest: Manifest) -> str:
 
 
 def fingerprint_of(record: dict[str, Any]) -> Fingerprint:
-    """Return the fingerprint in a record."""
+    """Return the fingerprint in a record.
+
+    >>> made = Fingerprint("BAAI/bge-m3", "f3ab", 1024, "cls")
+    >>> fingerprint_of({"schema": SCHEMA_VERSION, "fingerprint": {**made.as_dict(), "digest": made.digest}}) == made
+    True
+    >>> fingerprint_of({"schema": 0})
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: the collection's record is of version 0, and this program writes 1; use the version
+    of RagWright that made it
+    """
     if record.get("schema") != SCHEMA_VERSION or "fingerprint" not in record:
         raise StoreError(
             f"the collection's record is of version {record.get('schema')!r}, and this program writes {SCHEMA_VERSION}",

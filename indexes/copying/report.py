@@ -10,6 +10,9 @@ from typing import Any
 class CopyReport:
     """Result of a copy.
 
+    >>> CopyReport("guide", "store", "http://127.0.0.1:6333", seconds=1.23456).as_dict()["seconds"]
+    1.235
+
     Args:
         source, target: the two stores, as folder or address.
         documents, sentences: numbers in the collection.

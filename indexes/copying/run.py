@@ -136,7 +136,7 @@ class _Copying:
             if gone:
                 remove_documents(target.store, target.manifest, gone)
                 report.removed = len(gone)
-            todo = [entry for entry in wanted.values() if not is_same(entry, there.get(entry.doc_id))]
+            todo = [entry for entry in wanted.values() if not _is_same(entry, there.get(entry.doc_id))]
             faults = source.manifest.faults()
             self._copy([entry for entry in todo if entry.doc_id not in there], faults, len(todo))
             for entry in todo:
@@ -270,7 +270,7 @@ class _Copying:
             self._progress(Progress(report.copied, todo, report.sentences_copied, self._current, seconds))
 
 
-def is_same(entry: Entry, other: Entry | None) -> bool:
+def _is_same(entry: Entry, other: Entry | None) -> bool:
     """Return whether a copy has an unchanged version of a document."""
     if other is None:
         return False

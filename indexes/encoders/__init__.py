@@ -76,7 +76,13 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
-    """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``."""
+    """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``.
+
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(fingerprint=Fingerprint("demo", "f3ab", 384, "mean"))
+    >>> as_embedding(encoder).model_name
+    'demo'
+    """
     from indexes.encoders.llama_index_embedding import EncoderEmbedding
 
     return EncoderEmbedding(encoder)

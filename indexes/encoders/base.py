@@ -136,7 +136,15 @@ class Fingerprint:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Encodes texts for both legs. ``indexes.encoders.build_encoder(settings)`` builds the implementations."""
+    """Encodes texts for both legs. ``indexes.encoders.build_encoder(settings)`` builds the implementations.
+
+    >>> from types import SimpleNamespace
+    >>> isinstance(SimpleNamespace(encode_documents=len, encode_queries=len), Encoder)
+    False
+    >>> parts = dict(dim=2, max_tokens=512, lexical=None, fingerprint=Fingerprint("demo", "f3ab", 2, "mean"))
+    >>> isinstance(SimpleNamespace(encode_documents=len, encode_queries=len, **parts), Encoder)
+    True
+    """
 
     @property
     def dim(self) -> int: ...  # the first access may query a server
@@ -182,7 +190,13 @@ class ReadsPassages(Protocol):
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """Optional part of encoders and dense models: count tokens, by which the splitter cuts overlong sentences."""
+    """Optional part of encoders and dense models: count tokens, by which the splitter cuts overlong sentences.
+
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(max_tokens=512, count_tokens=lambda texts: [len(text.split()) + 2 for text in texts])
+    >>> isinstance(model, CountsTokens), isinstance(model, GivesStates)
+    (True, False)
+    """
 
     @property
     def max_tokens(self) -> int: ...
@@ -239,7 +253,14 @@ class Around:
     """Base class of encoders that wrap another one.
 
     Attributes that a subclass does not define, optional parts such as ``count_tokens`` included, are the inner
-    encoder's."""
+    encoder's.
+
+    >>> from types import SimpleNamespace
+    >>> inner = SimpleNamespace(dim=384, count_tokens=lambda texts: [len(text) for text in texts])
+    >>> around = Around(inner)
+    >>> around.dim, around.count_tokens(["rain"]), hasattr(around, "token_states")
+    (384, [4], False)
+    """
 
     def __init__(self, inner: Encoder) -> None:
         self.inner = inner

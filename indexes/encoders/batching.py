@@ -30,7 +30,15 @@ def watching_batches(watcher: Callable[[int], None]) -> Iterator[None]:
 
 
 def batch_done(texts: int) -> None:
-    """Report an encoded batch to ``watching_batches``, if anybody is watching."""
+    """Report an encoded batch to ``watching_batches``, if anybody is watching.
+
+    >>> sizes = []
+    >>> with watching_batches(sizes.append):
+    ...     batch_done(32)
+    ...     batch_done(9)
+    >>> sizes
+    [32, 9]
+    """
     watcher = _watcher.get()
     if watcher is not None:
         watcher(texts)

@@ -83,7 +83,14 @@ class EmbeddingModel:
 class QuestionEncoder:
     """Encodes questions for a collection that LlamaIndex wrote.
 
-    Dense vectors come from any encoder, sparse ones from the store's ``sparse_query_fn``, if it had one."""
+    Dense vectors come from any encoder, sparse ones from the store's ``sparse_query_fn``, if it had one.
+
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(encode_queries=lambda texts: Encoded(np.ones((len(texts), 2), np.float32)))
+    >>> questions = QuestionEncoder(encoder, lambda texts: ([[8, 3]], [[1.0, 0.5]]))
+    >>> questions.encode_queries(["rain"]).sparse
+    [SparseVector(indices=array([3, 8], dtype=uint32), values=array([0.5, 1. ], dtype=float32))]
+    """
 
     lexical = None
 

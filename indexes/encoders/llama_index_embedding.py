@@ -14,6 +14,17 @@ from indexes.encoders.base import Encoder
 class EncoderEmbedding(BaseEmbedding):
     """The dense side of an ``Encoder`` as a ``BaseEmbedding``; async calls run in a thread, off the event loop.
 
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from indexes.encoders.base import Encoded, Fingerprint
+    >>> encoder = SimpleNamespace(
+    ...     fingerprint=Fingerprint("demo", "f3ab", 2, "mean"),
+    ...     encode_queries=lambda texts: Encoded(np.array([[0.0, 1.0]], np.float32)),
+    ... )
+    >>> embedding = EncoderEmbedding(encoder)
+    >>> embedding.model_name, embedding.get_query_embedding("rain")
+    ('demo', [0.0, 1.0])
+
     Args:
         encoder: any encoder.
         embed_batch_size: texts passed to the encoder at once, which it batches itself; with LlamaIndex's default of

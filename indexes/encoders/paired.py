@@ -18,6 +18,13 @@ from indexes.settings.sections import IndexSettings
 class PairedEncoder:
     """An ``Encoder`` made of a ``DenseModel`` and a lexical side.
 
+    >>> from types import SimpleNamespace
+    >>> from indexes.encoders.bm25 import Bm25
+    >>> dense = SimpleNamespace(embed=lambda texts, query: Encoded(np.ones((len(texts), 4), np.float32)))
+    >>> encoded = PairedEncoder(dense, Bm25()).encode_documents(["It rains.", "It rains and storms."])
+    >>> encoded.dense.shape, [len(row) for row in encoded.sparse]
+    ((2, 4), [1, 2])
+
     Args:
         dense: model of the dense leg.
         lexical: BM25, SPLADE, or None for an index without a lexical leg.
@@ -47,12 +54,12 @@ class PairedEncoder:
 
     @property
     def question_runtime(self) -> str | None:
-        """What reads questions where the model has several ways (``encoder.question_runtime``)."""
+        """Runtime that reads questions, if the model has several (``encoder.question_runtime``)."""
         return getattr(self.dense, "question_runtime", None)
 
     @property
     def question_kind(self) -> str:
-        """Under which kind the cache keeps questions: those of 8 bits under another."""
+        """Kind under which the cache keeps questions; those read with 8-bit weights have another."""
         return getattr(self.dense, "question_kind", "q")
 
     @property
@@ -119,7 +126,15 @@ def sentences_of(passages: Sequence[str], spans: Sequence[Spans]) -> list[str]:
 
 
 def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-    """Return the dense side of ``ReadsPassages.encode_passages``, from one pass if the model has token states."""
+    """Return the dense side of ``ReadsPassages.encode_passages``, from one pass if the model has token states.
+
+    >>> from types import SimpleNamespace
+    >>> states = np.array([[1, 0], [1, 0], [0, 1]], np.float32), np.array([[0, 4], [4, 5], [6, 11]])
+    >>> model = SimpleNamespace(dim=2, model="demo", token_states=lambda passages: [(0, *states)])
+    >>> print(read_passages(model, ["Rain. Snow."], [[(0, 5), (6, 11)]]).dense.round(2))
+    [[0.95 0.22]
+     [0.45 0.72]]
+    """
     if getattr(model, "token_states", None) is None:
         return read_twice(lambda texts: model.embed(texts, query=False), passages, spans)
     firsts = np.cumsum([0, *map(len, spans)])
@@ -146,7 +161,13 @@ def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Sp
 
 
 def read_twice(embed: Callable[[list[str]], Encoded], passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-    """Return the mean of each sentence's vector and its passage's, for models without token states."""
+    """Return the mean of each sentence's vector and its passage's, for models without token states.
+
+    >>> def embed(texts):
+    ...     return Encoded(np.array([[1, 0] if text == "Rain." else [0, 1] for text in texts], np.float32))
+    >>> read_twice(embed, ["Rain. Snow."], [[(0, 5), (6, 11)]]).dense.tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
     encoded = embed(sentences_of(passages, spans))
     if not len(encoded):
         return encoded

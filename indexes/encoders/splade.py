@@ -32,6 +32,12 @@ NUMBERS = 1 << 25  # tokens x vocabulary in one pass: the last layer scores ever
 class Splade:
     """A ``LexicalModel`` that runs a network, in float32.
 
+    >>> Splade(IndexSettings())
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: sparse.kind = 'splade' needs sparse.model; name a sparse encoder: a folder, or a
+    hub name such as prithivida/Splade_PP_en_v1
+
     Args:
         settings: ``sparse.model`` is a folder or a hub name; device, hub and ``trust_remote_code`` are those of
             ``encoder``.
@@ -146,6 +152,13 @@ def sparse_head(folder: Path) -> str:
 
     Without a list of modules, sentence-transformers makes a SPLADE model of a masked language model and puts an
     untrained autoencoder on anything else, as it does on dense models.
+
+    >>> _ = (folder / "config.json").write_text('{"architectures": ["BertForMaskedLM"]}')
+    >>> sparse_head(folder)
+    'SpladePooling'
+    >>> _ = (folder / "modules.json").write_text('[{"type": "sentence_transformers.models.Pooling"}]')
+    >>> sparse_head(folder)
+    ''
     """
     if (folder / "modules.json").is_file():
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))

@@ -21,6 +21,14 @@ class Tokens:
 
     The Rust tokenizer, if there is one, is called directly: its wrapper takes longer than the work.
 
+    >>> from types import SimpleNamespace
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> rust = Tokenizer(models.WordLevel({"rain": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    >>> rust.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> tokens = Tokens(SimpleNamespace(backend_tokenizer=rust, is_fast=True, pad_token_id=0), max_tokens=3)
+    >>> tokens(["rain", "rain and more rain"]), tokens.count(["rain and more rain"])
+    (([[0], [0, 1, 1]], (1,)), [4])
+
     Args:
         tokenizer: a transformers tokenizer that is not shared (its truncation is set here).
         max_tokens: longest text in tokens, special tokens included.
@@ -64,12 +72,25 @@ class Tokens:
 
 
 def offsets_of(encodings: Sequence[Any]) -> list[NDArray[np.int64]]:
-    """Return the offsets, int64 (tokens, 2), of each encoding of a Rust tokenizer."""
+    """Return the offsets, int64 (tokens, 2), of each encoding of a Rust tokenizer.
+
+    >>> from types import SimpleNamespace
+    >>> offsets_of([SimpleNamespace(offsets=[(0, 4), (4, 5)])])[0].tolist()
+    [[0, 4], [4, 5]]
+    """
     return [np.array(encoding.offsets, np.int64).reshape(-1, 2) for encoding in encodings]
 
 
 def counts(encodings: Sequence[Any]) -> list[int]:
-    """Return the number of tokens per encoding of a Rust tokenizer, truncated ones included."""
+    """Return the number of tokens per encoding of a Rust tokenizer, truncated ones included.
+
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> tokenizer = Tokenizer(models.WordLevel({"rain": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    >>> tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> tokenizer.enable_truncation(2)
+    >>> counts(tokenizer.encode_batch(["rain", "rain and more rain"]))
+    [1, 4]
+    """
     found = []
     for encoding in encodings:
         special = sum(encoding.special_tokens_mask)  # repeated in each part that was cut off
@@ -79,6 +100,14 @@ def counts(encodings: Sequence[Any]) -> list[int]:
 
 def within(configured: int | None, positions: int, longest: int) -> int:
     """Return the configured length, else the tokenizer's ``longest``, at most the network's positions.
+
+    >>> within(None, 512, 128), within(256, 512, 128)
+    (128, 256)
+    >>> within(1024, 512, 128)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.EncoderError: max_tokens = 1024, but the model has positions for 512 tokens; set
+    encoder.max_tokens to 512 or less
 
     Raises:
         EncoderError: more is configured than the network has positions.

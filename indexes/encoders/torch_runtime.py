@@ -105,6 +105,14 @@ def model_folder(
 
     A complete copy in the cache is used without a request for a newer version.
 
+    >>> model_folder(str(folder)) == folder
+    True
+    >>> model_folder("bge-m3")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.EncoderError: 'bge-m3' is neither a folder nor a hub name such as BAAI/bge-m3; give the folder
+    that holds the model's config.json, or its hub name
+
     Args:
         model: local folder ("~" is expanded), or a name such as "BAAI/bge-m3".
         hub: "huggingface" (HF_ENDPOINT names a mirror) or "modelscope".
@@ -202,6 +210,12 @@ def weights_digest(folder: Path) -> str:
     over it (files up to 1 MiB are read whole; the first block holds the safetensors header). Fine-tuning changes every
     matrix and so every block; a 2 GB checkpoint takes milliseconds. This does not protect against forged files. If a
     folder has the same weights as safetensors and .bin, only safetensors count.
+
+    >>> weights_digest(folder)
+    ''
+    >>> _ = (folder / "model.safetensors").write_bytes(b"weights")
+    >>> weights_digest(folder)
+    '58a73a0d4e6f212e'
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix in WEIGHT_SUFFIXES and "onnx" not in f.parts)
     has_safetensors = {f.parent for f in files if f.suffix == ".safetensors"}
@@ -210,7 +224,14 @@ def weights_digest(folder: Path) -> str:
 
 
 def digest_files(files: list[Path], folder: Path) -> str:
-    """Return the digest of ``files`` (see ``weights_digest``), with names relative to ``folder``."""
+    """Return the digest of ``files`` (see ``weights_digest``), with names relative to ``folder``.
+
+    >>> _ = (folder / "a.bin").write_bytes(b"weights")
+    >>> before = digest_files([folder / "a.bin"], folder)
+    >>> _ = (folder / "a.bin").write_bytes(b"Weights")
+    >>> len(before), digest_files([folder / "a.bin"], folder) == before
+    (16, False)
+    """
     digest = hashlib.sha256()
     for path in files:
         size = path.stat().st_size

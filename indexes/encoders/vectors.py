@@ -103,7 +103,12 @@ def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) ->
 
 @dataclass(slots=True)
 class SparseRows:
-    """Concatenated sparse vectors: that of row i runs from ``starts[i]`` to ``starts[i + 1]``."""
+    """Concatenated sparse vectors: that of row i runs from ``starts[i]`` to ``starts[i + 1]``.
+
+    >>> rows = SparseRows(np.array([3, 8, 5], np.uint32), np.ones(3, np.float32), np.array([0, 2, 2, 3]))
+    >>> [vector.indices.tolist() for vector in rows.vectors()]
+    [[3, 8], [], [5]]
+    """
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
@@ -121,6 +126,12 @@ def join_many(
     windows: Sequence[Sequence[SparseVector]], weights: Sequence[Sequence[float]], how: np.ufunc
 ) -> SparseRows:
     """Merge the vectors of many windows at once; the same numbers as ``join``, bit for bit.
+
+    >>> rain = SparseVector(np.array([3, 8], np.uint32), np.array([0.5, 1.0], np.float32))
+    >>> snow = SparseVector(np.array([8], np.uint32), np.array([4.0], np.float32))
+    >>> rows = join_many([[rain, snow], [rain]], [[1.0, 0.5], [1.0]], np.maximum)
+    >>> [dict(zip(row.indices.tolist(), row.values.tolist())) for row in rows.vectors()]
+    [{3: 0.5, 8: 2.0}, {3: 0.5, 8: 1.0}]
 
     Args:
         weights: weight of each vector; vectors of weight 0 are left out.
@@ -168,7 +179,14 @@ def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
 
 
 def unpack_sparse(blob: bytes | None, count: int) -> list[SparseVector | None]:
-    """Return the ``count`` sparse vectors serialised by ``pack_sparse``."""
+    """Return the ``count`` sparse vectors serialised by ``pack_sparse``.
+
+    >>> rain = SparseVector(np.array([3, 8], np.uint32), np.array([0.5, 1.0], np.float32))
+    >>> [row.indices.tolist() for row in unpack_sparse(pack_sparse([rain, EMPTY_SPARSE]), 2)]
+    [[3, 8], []]
+    >>> unpack_sparse(None, 2)
+    [None, None]
+    """
     if blob is None:
         return [None] * count
     lengths = np.frombuffer(blob, "<u4", count)

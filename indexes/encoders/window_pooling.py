@@ -42,6 +42,14 @@ class WindowPooler:
     At most ``2 * width`` sentences are held, whatever the length of the document; with ``share_of="document"`` the
     whole document.
 
+    >>> records = [SentenceRecord("a.md", at, text) for at, text in enumerate(("Rain.", "Snow.", "Hail."))]
+    >>> pooler = WindowPooler(None, 1, share=0.5)
+    >>> ready = pooler.push(records, Encoded(np.eye(3, dtype=np.float32)))
+    >>> [point.record.text for point in ready], [point.record.text for point in pooler.finish()]
+    (['Rain.', 'Snow.'], ['Hail.'])
+    >>> print(ready[0].dense.round(2))
+    [0.98 0.2  0.  ]
+
     Args:
         lexical: merges the sparse vectors of a window; None: no lexical side.
         width: sentences on each side in a window.

@@ -36,6 +36,11 @@ class FilePlanner:
     After ``jobs``: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files with the
     content of another file, ``moves`` renamed files, ``gone`` documents whose file no longer exists, by file.
 
+    >>> _ = (folder / "a.md").write_text("It rains.")
+    >>> planner = FilePlanner(Manifest(":memory:"), "r1", IngestReport(), Roots([]))
+    >>> [(Path(job.found.source).name, job.known) for job in planner.jobs([folder])]
+    [('a.md', [])]
+
     Args:
         recipe: recipe of this run; documents with another recipe are read again.
         report: receives the files that need no work.

@@ -29,7 +29,12 @@ class EncodedChunk:
 
 
 def passage_size(settings: IndexSettings, max_tokens: int) -> int:
-    """Return the size of passages: ``split.passage``, or less if the model reads less (0 if that is unknown)."""
+    """Return the size of passages: ``split.passage``, or less if the model reads less (0 if that is unknown).
+
+    >>> settings = IndexSettings(split={"passage": 600})
+    >>> passage_size(settings, 8192), passage_size(settings, 512), passage_size(IndexSettings(), 512)
+    (600, 384, 0)
+    """
     size = settings.split.passage
     return min(size, int(ROOM * max_tokens)) if size and max_tokens else size
 

@@ -31,7 +31,14 @@ Source: TypeAlias = "str | Path | Iterable[str | Path] | Iterable[BaseNode]"
 
 
 def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
-    """Return a hash of everything besides the file that determines its points."""
+    """Return a hash of everything besides the file that determines its points.
+
+    >>> here = recipe_hash(IndexSettings(), "f3ab")
+    >>> here == recipe_hash(IndexSettings(ingest={"file_timeout": 5}), "f3ab")
+    True
+    >>> here == recipe_hash(IndexSettings(), "9c1e")
+    False
+    """
     recipe = {
         "version": RECIPE_VERSION,
         "read": settings.read.model_dump(exclude={"password_env"}),
@@ -72,6 +79,11 @@ class Writing:
 class Task:
     """A file (or Document) on its way: all its documents are acknowledged together.
 
+    >>> task = Task(FileReport("a.zip", "updated"), [Entry(f"a.zip!/{name}.md", "a.zip", "", "") for name in "xy"])
+    >>> task.documents["a.zip!/x.md"] = Writing(task.known[0], stored=3)
+    >>> task.stale
+    ['a.zip!/y.md']
+
     Args:
         known: its documents in the manifest; those that it no longer has are removed.
         documents: its documents by id, filled while it is read.
@@ -110,7 +122,7 @@ Event = Records | End
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a run has on its desk, for whoever reads its files elsewhere (``indexes.cluster``).
+    """The parts of a run that reading its files elsewhere needs (``indexes.cluster``).
 
     Args:
         stopped: whether Ctrl-C has asked the run to end.

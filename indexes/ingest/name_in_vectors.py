@@ -17,6 +17,11 @@ from indexes.store.collection import Collection
 class NameInVectors:
     """Returns, for a file's old path, new path and documents, whether their vectors depend on the name.
 
+    >>> entry = Entry("docs/a.md", "/docs/a.md", "c0ffee", "r1")
+    >>> depends = NameInVectors(IndexSettings())
+    >>> depends("/docs/a.md", "/docs/Price list.md", [entry]), depends("/docs/a.md", "/old/a.md", [entry])
+    (True, False)
+
     Args:
         store: has the titles of the documents; None (for a plan): documents count as untitled.
     """

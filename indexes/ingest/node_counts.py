@@ -69,7 +69,14 @@ class NodeCounts:
 
 
 def count_nodes(store: Collection) -> NodeCounts:
-    """Count a sample of the collection's nodes."""
+    """Count a sample of the collection's nodes.
+
+    >>> from types import SimpleNamespace
+    >>> texts = ["It rains, so we stay in.", "——", "1 200 340"]
+    >>> store = SimpleNamespace(pages=lambda size, payload: iter([[("id", {"text": text}) for text in texts]]))
+    >>> count_nodes(store)
+    NodeCounts(nodes=3, sample=3, marks=1, short=2, numbers=1, chinese=0)
+    """
     texts = [str(payload.get("text") or "") for _, payload in next(store.pages(SAMPLE, payload=["text"]))]
     total = store.count() if len(texts) == SAMPLE else len(texts)
     return NodeCounts(
@@ -83,7 +90,11 @@ def count_nodes(store: Collection) -> NodeCounts:
 
 
 def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
-    """Return the statistics in a collection's record; None if there are none."""
+    """Return the statistics in a collection's record; None if there are none.
+
+    >>> recorded_counts({}) is None
+    True
+    """
     found = record.get(KEY)
     return NodeCounts(**found) if isinstance(found, dict) else None
 

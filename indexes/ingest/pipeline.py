@@ -34,7 +34,14 @@ _OVER = object()
 
 
 class Stop:
-    """Handles Ctrl-C: the first stops the run after its chunk, the second at once."""
+    """Handles Ctrl-C: the first stops the run after its chunk, the second at once.
+
+    >>> with Stop(lambda: print("stopping after this chunk")) as stop:
+    ...     signal.raise_signal(signal.SIGINT)
+    ...     stop.requested
+    stopping after this chunk
+    True
+    """
 
     def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
         self.requested = False

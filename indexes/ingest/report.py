@@ -46,6 +46,9 @@ class Progress:
 class FileReport(Plain):
     """Result for one file (or Document).
 
+    >>> FileReport("b.md", "duplicate", reason="stored under a.md").as_dict()
+    {'path': 'b.md', 'status': 'duplicate', 'sentences': 0, 'reason': 'stored under a.md', 'truncated': 0, 'notes': []}
+
     Args:
         status: "added", "updated", "moved" (renamed, not read), "unchanged", "duplicate" (stored once, under another
             file), "removed" (the file is deleted, and so are its sentences), "skipped".
@@ -65,6 +68,12 @@ class FileReport(Plain):
 @dataclass(slots=True)
 class IngestReport:
     """Result of a run.
+
+    >>> report = IngestReport([FileReport("a.md", "added", 12)])
+    >>> report.skip("b.pdf", "it is encrypted")
+    >>> report.ignore(".png")
+    >>> report.skipped, report.count("added"), report.ignored
+    (1, 1, {'.png': 1})
 
     Args:
         files: one report per file of a readable format.
@@ -125,7 +134,11 @@ class IngestReport:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run. Acknowledged documents are kept; ``report`` lists them."""
+    """Ctrl-C during a run. Acknowledged documents are kept; ``report`` lists them.
+
+    >>> isinstance(Interrupted(IngestReport()), Exception)
+    False
+    """
 
     def __init__(self, report: IngestReport) -> None:
         super().__init__("interrupted")

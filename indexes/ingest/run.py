@@ -85,6 +85,11 @@ def plan(
 ) -> IngestReport:
     """Return what ``ingest`` would do, from stat and content of the files. Writes nothing and needs no model.
 
+    >>> _ = (folder / "a.md").write_text("It rains.")
+    >>> report = plan(folder, manifest=Manifest(":memory:"), encoder_digest="f3ab", settings=IndexSettings())
+    >>> [(Path(file.path).name, file.status) for file in report.files]
+    [('a.md', 'added')]
+
     Raises:
         SourceError: as for ``ingest``, or the source is not a path.
     """
@@ -96,14 +101,14 @@ def plan(
     recipe = recipe_hash(settings, encoder_digest)
     with contextlib.closing(manifest.scratch()) as scratch:
         by_name = NameInVectors(settings)
-        planner = _planner(settings, scratch, recipe, report, open_roots(scratch, paths), by_name)
+        planner = _planner(settings, scratch, recipe, report, _open_roots(scratch, paths), by_name)
         for job in planner.jobs(paths, prune=prune):
             report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
     report.seconds = time.monotonic() - started
     return report
 
 
-def open_roots(
+def _open_roots(
     manifest: Manifest,
     paths: Sequence[Path],
     taken: Mapping[str, str] | None = None,
@@ -189,7 +194,7 @@ class _IngestRun:
         paths = _paths(source)
         taken = self._store.record().get("roots") or {}
         uploads = uploads_folder(self._settings.store)
-        self._roots = open_roots(self._manifest, paths or (), taken, uploads=uploads)
+        self._roots = _open_roots(self._manifest, paths or (), taken, uploads=uploads)
         feed = Feed(
             self._manifest,
             self._recipe,

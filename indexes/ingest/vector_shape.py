@@ -13,7 +13,12 @@ SHAPE = "shape"  # in a collection's record: ``vector_shape`` of what filled it
 
 
 def vector_shape(settings: IndexSettings) -> dict[str, object]:
-    """Return the settings that shape the vectors of given sentences, as recorded in a collection."""
+    """Return the settings that shape the vectors of given sentences, as recorded in a collection.
+
+    >>> split = {"place": 0.5, "contextual": "title"}
+    >>> vector_shape(IndexSettings(split=split))["split.place"]
+    0.0
+    """
     split, sparse = settings.split, settings.sparse
     shape: dict[str, object] = {
         "sparse.window": sparse.window,
@@ -36,6 +41,12 @@ def as_built(settings: IndexSettings, store: Collection) -> tuple[IndexSettings,
     """Return the settings with which sentences join a collection, and a note if those are not as configured.
 
     A collection that was built without passages stores vectors of length 1, in which the mean of two would rank wrong.
+
+    >>> from types import SimpleNamespace
+    >>> store = SimpleNamespace(name="guide", record=lambda: {}, keeps_lengths=lambda: False)
+    >>> settings, note = as_built(IndexSettings(split={"passage": 150}), store)
+    >>> settings.split.passage, note.partition(" (")[0]
+    (0, "collection 'guide' was built without passages")
     """
     if not settings.split.passage or store.keeps_lengths():
         return settings, None
@@ -49,6 +60,9 @@ def as_built(settings: IndexSettings, store: Collection) -> tuple[IndexSettings,
 
 def other_shape(record: dict[str, Any], settings: IndexSettings) -> list[str]:
     """Return the settings with which a collection's vectors were made, if they differ from the current ones.
+
+    >>> other_shape({SHAPE: vector_shape(IndexSettings())}, IndexSettings(sparse={"window": 2}))
+    ['sparse.window = 3, now 2']
 
     Args:
         record: the collection's record; without this entry, it had neither places nor passages.

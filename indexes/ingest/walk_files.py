@@ -19,6 +19,9 @@ from indexes.readers import SUFFIXES
 class FoundFile:
     r"""A file to consider.
 
+    >>> FoundFile("/docs/Notes.MD", "/docs/Notes.MD", 9, 1).suffix
+    '.md'
+
     Args:
         path: path for the operating system, links resolved.
         source: ``path`` as text that can be stored; bytes that are not UTF-8 become ``\xe9``.
@@ -51,6 +54,10 @@ def changed_at(status: os.stat_result) -> int:
     """Return the time of the last change in ns as 64 bits; dates after 2262 (from a wrong clock) wrap around.
 
     Never 0, which stands for Documents and nodes.
+
+    >>> from types import SimpleNamespace
+    >>> changed_at(SimpleNamespace(st_mtime_ns=1_700_000_000_000_000_000)), changed_at(SimpleNamespace(st_mtime_ns=0))
+    (1700000000000000000, 1)
     """
     return (status.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63) or 1
 
@@ -60,6 +67,13 @@ class FileWalk:
 
     Hidden files and folders inside a folder are left out. Links are resolved, so that a file has one name; links out of
     the given folders are reported and not followed.
+
+    >>> for name in ("b.md", "a.md", "logo.png", ".hidden.md"):
+    ...     (folder / name).touch()
+    >>> walk = FileWalk([folder], on_skip=print, on_ignored=print)
+    >>> [Path(found.path).name for found in walk]
+    .png
+    ['a.md', 'b.md']
 
     Args:
         paths: files and folders.

@@ -21,12 +21,24 @@ FLUSH_POINTS = 5000  # the embedded engine keeps 200 bytes per point in memory u
 
 
 def ids_digest(ids: Iterable[str]) -> str:
-    """Return a digest of a set of point ids in any order: their sum modulo 2**128, in hexadecimal."""
+    """Return a digest of a set of point ids in any order: their sum modulo 2**128, in hexadecimal.
+
+    >>> one, other = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-0000000000ff"
+    >>> ids_digest([one, other]) == ids_digest([other, one]), int(ids_digest([one, other]), 16)
+    (True, 256)
+    """
     return f"{sum(uuid.UUID(identity).int for identity in ids) % (1 << 128):032x}"
 
 
 def put(store: Collection, ready: Sequence[ReadyPoint]) -> None:
-    """Write points with their vectors, replacing points with the same id."""
+    """Write points with their vectors, replacing points with the same id.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> store = SimpleNamespace(put=lambda records, dense, sparse: print(len(records), dense.shape, sparse))
+    >>> put(store, [ReadyPoint(SentenceRecord("a.md", 0, "It rains."), np.ones(2, np.float32), None)])
+    1 (1, 2) None
+    """
     if not ready:
         return
     sparse = [point.sparse for point in ready if point.sparse is not None]
@@ -36,7 +48,16 @@ def put(store: Collection, ready: Sequence[ReadyPoint]) -> None:
 
 @dataclass(slots=True)
 class Ids:
-    """The point ids of a document (8 bytes of each, as there may be a million), their ``ids_digest``, and checksums."""
+    """The point ids of a document (8 bytes of each, as there may be a million), their ``ids_digest``, and checksums.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> points = [ReadyPoint(SentenceRecord("a.md", at, "It rains."), np.ones(2, np.float32), None) for at in range(3)]
+    >>> ids = Ids()
+    >>> for point in points:
+    ...     ids.add(point)
+    >>> ids.count, ids.digest == ids_digest(point.record.id for point in points)
+    (3, True)
+    """
 
     count: int = 0
     _total: int = 0

@@ -25,6 +25,14 @@ def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[
 
     A kill leaves either the collection, or files that the next use of the store deletes.
 
+    >>> from indexes.store.client import open_engine
+    >>> settings = StoreSettings(url=":memory:", path=folder)
+    >>> drop_collection(open_engine(settings), "guide", settings)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.CollectionNotFoundError: there is no collection 'guide' (there: none); build it first: rag ingest
+    PATH --collection guide
+
     Raises:
         CollectionNotFoundError: there is no such collection, and no remains of one.
         CollectionLockedError: another process is writing to it, or has it open.

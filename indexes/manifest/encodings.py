@@ -17,7 +17,7 @@ PASSAGE_SIZES = "passage_sizes"  # in a collection's record
 CONTEXTS = ("none", "heading", "title")  # values of ``split.contextual`` with which a sentence may have been encoded
 
 
-def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+def _encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """Yield the cache keys of all texts that may have been encoded for stored sentences."""
     for payload in payloads:
         if not payload.get("doc_id") or not isinstance(payload.get("text"), str):
@@ -30,7 +30,7 @@ def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
                 yield key_of(kind, text)
 
 
-def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> Iterator[bytes]:
+def _passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> Iterator[bytes]:
     """Yield the cache keys of the passages of one document.
 
     Args:
@@ -49,10 +49,10 @@ def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> It
 def stored_keys(store: Collection) -> Iterator[bytes]:
     """Yield the cache keys of all sentences of a collection."""
     for page in store.pages(PAGE):
-        yield from encoding_keys(payload for _, payload in page)
+        yield from _encoding_keys(payload for _, payload in page)
     sizes = _sizes(store)
     for document in store.documents() if sizes else ():
-        yield from passage_keys(_payloads(store, document.doc_id), sizes)
+        yield from _passage_keys(_payloads(store, document.doc_id), sizes)
 
 
 def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> None:
@@ -62,9 +62,9 @@ def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]
     sizes = _sizes(store)
     for doc_id in doc_ids:
         for page in store.pages(PAGE, document_filter(doc_id)):
-            manifest.note_erased(encoding_keys(payload for _, payload in page))
+            manifest.note_erased(_encoding_keys(payload for _, payload in page))
         if sizes:
-            manifest.note_erased(passage_keys(_payloads(store, doc_id), sizes))
+            manifest.note_erased(_passage_keys(_payloads(store, doc_id), sizes))
 
 
 def note_passage_size(store: Collection, size: int) -> None:

@@ -30,6 +30,9 @@ QUICK = 20_000  # points up to which a collection is rewritten at once: about tw
 class Erasure:
     """Result of erasing.
 
+    >>> Erasure(encodings=12).done, Erasure(waiting=["its files (the disk is full)"]).done
+    (True, False)
+
     Args:
         waiting: files that still contain deleted text, and why; the next run that writes tries again.
         encodings: number of vectors dropped from the encoding cache.
@@ -126,7 +129,16 @@ def sharing_cache(store: Collection, settings: StoreSettings) -> list[Collection
 
 
 def forget_upload(settings: StoreSettings, source: str) -> None:
-    """Delete the file of an uploaded document, in the store's ``uploads``; other files stay."""
+    """Delete the file of an uploaded document, in the store's ``uploads``; other files stay.
+
+    >>> settings = StoreSettings(path=folder)
+    >>> place = folder / "uploads" / "guide" / "a.md"
+    >>> place.parent.mkdir(parents=True)
+    >>> _ = place.write_text("It rains.")
+    >>> forget_upload(settings, str(place))
+    >>> [path.name for path in folder.rglob("*")]
+    ['uploads']
+    """
     place, uploads = Path(source), uploads_folder(settings)
     if uploads in place.parents:
         place.unlink(missing_ok=True)

@@ -30,7 +30,17 @@ PART_POINTS = 512  # points per row, which recovery holds in memory
 
 
 class Journal:
-    """One file beside the manifest (in memory for ``None``), created for the first document that needs it."""
+    """One file beside the manifest (in memory for ``None``), created for the first document that needs it.
+
+    >>> point = ReadyPoint(SentenceRecord("a.md", 0, "It rains."), np.ones(2, np.float32), None)
+    >>> journal = Journal(None)
+    >>> journal.append("a.md", [point])
+    >>> journal.holds("a.md"), [part[0].record.text for part in journal.parts("a.md")]
+    (False, ['It rains.'])
+    >>> journal.complete({"a.md": 0})
+    >>> journal.holds("a.md")
+    True
+    """
 
     def __init__(self, manifest_path: Path | None) -> None:
         self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")

@@ -37,7 +37,7 @@ def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
     copy = next((copy for copy in copies if roots.place(copy.path).doc_id == doc_id), None)
     heir = next((copy for copy in copies if entry is not None and copy.source == entry.source), None)
     if copy is not None and entry is None:
-        note_places_due(manifest, [one.doc_id for one in manifest if one.source == copy.source])
+        _note_places_due(manifest, [one.doc_id for one in manifest if one.source == copy.source])
         manifest.forget_copies([copy.path])
         _set_places(store, manifest, roots, copy.source)
         manifest.forget_fact(PLACES_DUE)
@@ -46,7 +46,7 @@ def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
         return remove_documents(store, manifest, [doc_id])
     journal = Journal(manifest.path)
     move = Move((entry,), heir.path, heir.size, heir.mtime_ns, roots.place(heir.path))
-    note_places_due(manifest, [move.now.doc_id])
+    _note_places_due(manifest, [move.now.doc_id])
     move_documents(store, manifest, journal, [move])
     journal.close()
     _set_places(store, manifest, roots, heir.path)
@@ -80,7 +80,7 @@ def settle_copies(
     Returns:
         Files that must be read, as the file that they were copies of is deleted or changed.
     """
-    before, due = manifest.copies(), places_due(manifest)
+    before, due = manifest.copies(), _places_due(manifest)
     if not new and not before and not due:
         return []
     stored: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ def settle_copies(
     changed |= {source for source, doc_ids in ids.items() if due.intersection(doc_ids)}
     owners = sorted(changed & ids.keys())
     if owners:
-        note_places_due(manifest, [doc_id for owner in owners for doc_id in ids[owner]])
+        _note_places_due(manifest, [doc_id for owner in owners for doc_id in ids[owner]])
     copied: dict[str, list[str]] = {}
     for copy in kept.values():
         copied.setdefault(copy.source, []).append(copy.path)
@@ -125,21 +125,25 @@ def settle_copies(
     return sorted(set(again))
 
 
-def note_places_due(manifest: Manifest, doc_ids: Iterable[str]) -> None:
+def _note_places_due(manifest: Manifest, doc_ids: Iterable[str]) -> None:
     """Record that the places of these documents are about to change in the collection and in the manifest.
 
     Otherwise a run killed in between would leave places in the collection that no later run corrects.
     """
-    manifest.remember(PLACES_DUE, json.dumps(sorted({*doc_ids, *places_due(manifest)})))
+    manifest.remember(PLACES_DUE, json.dumps(sorted({*doc_ids, *_places_due(manifest)})))
 
 
-def places_due(manifest: Manifest) -> set[str]:
+def _places_due(manifest: Manifest) -> set[str]:
     """Return the documents whose places must be written again."""
     return set(json.loads(manifest.fact(PLACES_DUE) or "[]"))
 
 
 def sources_of(places: Sequence[RootedPath]) -> dict[str, list[str]]:
-    """Return ``sources``, the ids of the places, and ``other_names``, further names for filters."""
+    """Return ``sources``, the ids of the places, and ``other_names``, further names for filters.
+
+    >>> sources_of([RootedPath("a.md", "docs/a.md"), RootedPath("old/b.md", "docs/old/b.md")])
+    {'sources': ['docs/a.md', 'docs/old/b.md'], 'other_names': ['b.md', 'old/b.md']}
+    """
     names = {name for place in places[1:] for name in (place.name, place.file_name)}
     return {"sources": [place.doc_id for place in places], "other_names": sorted(names)}
 
@@ -147,6 +151,12 @@ def sources_of(places: Sequence[RootedPath]) -> dict[str, list[str]]:
 @dataclass(frozen=True, slots=True)
 class Move:
     """A moved file with the same content.
+
+    >>> old = Entry("docs/a.md", "/docs/a.md", "c0ffee", "r1"), Entry("docs/a.zip!/x.md", "/docs/a.zip", "c0ffee", "r1")
+    >>> [entry.doc_id for entry in Move(old[:1], "/docs/b.md", 9, 1, RootedPath("b.md", "docs/b.md")).new]
+    ['docs/b.md']
+    >>> [entry.doc_id for entry in Move(old[1:], "/docs/b.zip", 9, 1, RootedPath("b.zip", "docs/b.zip")).new]
+    ['docs/b.zip!/x.md']
 
     Args:
         old: its documents before the move.
@@ -174,7 +184,11 @@ class Move:
 
 
 def member_of(entry: Entry) -> str:
-    """Return "!/folder/member.txt" for a document in an archive, "" for any other."""
+    """Return "!/folder/member.txt" for a document in an archive, "" for any other.
+
+    >>> member_of(Entry("docs/a.zip!/notes/x.md", "/docs/a.zip", "", "")), member_of(Entry("a.md", "a.md", "", ""))
+    ('!/notes/x.md', '')
+    """
     archive = PurePosixPath(entry.source).name + "!/"
     _, mark, member = entry.doc_id.partition(archive)
     return f"!/{member}" if mark else ""
@@ -206,7 +220,16 @@ def move_documents(store: Collection, manifest: Manifest, journal: Journal, move
 def stored_points(
     store: Collection, doc_id: str | None = None, *, chosen: models.Filter | None = None
 ) -> Iterable[list[ReadyPoint]]:
-    """Yield the points of a document, those selected by a filter, or all sentences, with vectors, part by part."""
+    """Yield the points of a document, those selected by a filter, or all sentences, with vectors, part by part.
+
+    >>> from types import SimpleNamespace
+    >>> payload = SentenceRecord("a.md", 0, "It rains.").to_payload()
+    >>> record = SimpleNamespace(payload=payload, vector={"dense": [1.0, 0.0]})
+    >>> calls = SimpleNamespace(scroll=lambda name, **how: ([record], None))
+    >>> store = SimpleNamespace(name="guide", engine=SimpleNamespace(calls=calls))
+    >>> [point.record.text for part in stored_points(store) for point in part]
+    ['It rains.']
+    """
     offset = None
     if doc_id is not None:
         chosen = document_filter(doc_id)
@@ -247,6 +270,10 @@ def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: RootedPath) -> Re
 
 
 def names_of(place: RootedPath, member: str = "") -> dict[str, str]:
-    """Return the metadata about its file that every sentence has; independent of the location of the root."""
+    """Return the metadata about its file that every sentence has; independent of the location of the root.
+
+    >>> names_of(RootedPath("old/a.zip", "docs/old/a.zip"), "!/x.md")
+    {'source': 'old/a.zip!/x.md', 'file_path': 'old/a.zip!/x.md', 'file_name': 'x.md'}
+    """
     name = place.name + member
     return {"source": name, "file_path": name, "file_name": name.rpartition("/")[2]}

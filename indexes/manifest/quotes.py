@@ -20,7 +20,12 @@ from indexes.store.collection import Collection
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the file's lock, against other processes and threads."""
+    """Hold the file's lock, against other processes and threads.
+
+    >>> with alone(folder / "feedback.jsonl"):
+    ...     [path.name for path in folder.iterdir()]
+    ['feedback.lock']
+    """
     descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not try_lock(descriptor):
@@ -31,9 +36,15 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def forget_quotes(store: Collection | None, name: str, settings: StoreSettings) -> None:
-    """Remove answers and cited texts from the feedback on a collection if a cited sentence is deleted or changed.
+    r"""Remove answers and cited texts from the feedback on a collection if a cited sentence is deleted or changed.
 
     Questions, verdicts and ids stay, for datasets (``rag-eval from-feedback``).
+
+    >>> path = folder / "feedback.jsonl"
+    >>> _ = path.write_text('{"collection": "guide", "question": "Why?", "answer": "It rains.", "good": true}\n')
+    >>> forget_quotes(None, "guide", StoreSettings(path=folder))
+    >>> print(path.read_text(), end="")
+    {"collection": "guide", "question": "Why?", "good": true}
 
     Args:
         store: the collection; None: it is deleted.

@@ -44,6 +44,12 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
 def remove_members(store: Collection, files: Iterable[str]) -> None:
     """Remove what workers stored of the members of these archives, whose documents no manifest knows yet.
 
+    >>> from types import SimpleNamespace
+    >>> sizes = [("docs/a.zip!/x.md", 3), ("docs/b.zip!/y.md", 2), ("docs/a.zip", 1)]
+    >>> store = SimpleNamespace(sizes=lambda: sizes, delete_document=print)
+    >>> remove_members(store, ["docs/a.zip"])
+    docs/a.zip!/x.md
+
     Args:
         files: their ids.
     """

@@ -20,6 +20,9 @@ SAMPLE = 64  # files checked to recognise a moved folder
 class Root:
     """An ingested folder.
 
+    >>> [Root("docs", "/srv/docs", deep).covers("/srv/docs/old/a.md") for deep in (True, False)]
+    [True, False]
+
     Args:
         label: short unique name.
         path: absolute path, links resolved.
@@ -37,7 +40,11 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class RootedPath:
-    """The place of a file: ``name`` relative to its root, and ``doc_id``, unique in the collection."""
+    """The place of a file: ``name`` relative to its root, and ``doc_id``, unique in the collection.
+
+    >>> RootedPath("old/a.md", "docs/old/a.md").file_name
+    'a.md'
+    """
 
     name: str
     doc_id: str
@@ -50,9 +57,16 @@ class RootedPath:
 class Roots:
     """The roots of a collection.
 
+    >>> roots = Roots([Root("docs", "/srv/docs")])
+    >>> roots.place("/srv/docs/old/a.md")
+    RootedPath(name='old/a.md', doc_id='docs/old/a.md')
+    >>> roots.add_folder("/home/ada/docs")
+    >>> roots.place("/home/ada/docs/a.md").doc_id
+    'docs-2/a.md'
+
     Args:
         known: roots in the manifest.
-        taken: label -> ``path_digest`` in the collection's record; other machines may have added some.
+        taken: label -> digest of the path in the collection's record; other machines may have added some.
         save: called with each new root, and with one that has become deep.
     """
 
@@ -98,7 +112,7 @@ class Roots:
 
     def record(self) -> dict[str, str]:
         """Return label -> digest of the path, for the collection's record: without names of folders of this machine."""
-        return self._taken | {root.label: path_digest(root.path) for root in self._roots.values()}
+        return self._taken | {root.label: _path_digest(root.path) for root in self._roots.values()}
 
     def moved(self, folder: str, sizes: Callable[[str], Sequence[tuple[str, int]]]) -> Root | None:
         """Return the root that was moved to ``folder``: its path is gone, and most of its files are here.
@@ -125,7 +139,7 @@ class Roots:
 
     def _label(self, folder: str) -> str:
         labels = {root.label for root in self._roots.values()}
-        digest = path_digest(folder)
+        digest = _path_digest(folder)
         for label, taken in self._taken.items():
             if taken == digest and label not in labels:
                 return label  # the manifest was lost, but the collection has the label
@@ -137,7 +151,7 @@ class Roots:
         return label
 
 
-def path_digest(path: str) -> str:
+def _path_digest(path: str) -> str:
     """Return a hash of a path: the same path has the same digest, but cannot be read from it."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

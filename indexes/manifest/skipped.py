@@ -14,6 +14,12 @@ MOST = 500  # files kept
 def remember_skipped(manifest: Manifest, covers: Callable[[str], bool], now: Iterable[tuple[str, str, str]]) -> None:
     """Record the files that a run skipped, replacing earlier records of the paths that it covers.
 
+    >>> manifest = Manifest(":memory:")
+    >>> remember_skipped(manifest, lambda path: True, [("/docs/b.pdf", "b.pdf", "it is encrypted")])
+    >>> remember_skipped(manifest, lambda path: False, [("/docs/a.pdf", "a.pdf", "it is damaged")])
+    >>> skipped_files(manifest)
+    [('a.pdf', 'it is damaged'), ('b.pdf', 'it is encrypted')]
+
     Args:
         covers: whether the run covers a path.
         now: (path, name, reason) of each skipped file.
@@ -26,7 +32,13 @@ def remember_skipped(manifest: Manifest, covers: Callable[[str], bool], now: Ite
 
 
 def skipped_files(manifest: Manifest) -> list[tuple[str, str]]:
-    """Return (name, reason) of each skipped file, ordered by name."""
+    """Return (name, reason) of each skipped file, ordered by name.
+
+    >>> manifest = Manifest(":memory:")
+    >>> remember_skipped(manifest, lambda path: True, [("/docs/b.pdf", "b.pdf", "it is encrypted")])
+    >>> skipped_files(manifest)
+    [('b.pdf', 'it is encrypted')]
+    """
     return sorted((name, reason) for _, name, reason in _rows(manifest))
 
 

@@ -29,7 +29,19 @@ _MODULUS = 1 << 128
 
 @dataclass(slots=True)
 class Sums:
-    """Checksums of points, in any order."""
+    """Checksums of points, in any order.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> def sums_of(text, *row):
+    ...     sums = Sums()
+    ...     sums.add(ReadyPoint(SentenceRecord("a.md", 0, text), np.array(row, np.float32), None))
+    ...     return sums
+    >>> stored = str(sums_of("It rains.", 1.0, 0.0, 0.0, 0.0))
+    >>> [sums_of(text, 1.0, 0.0, 0.0, 0.0).differs(stored) for text in ("It rains.", "It snows.")]
+    ['', 'texts']
+    >>> sums_of("It rains.", 0.0, 0.0, 0.0, 1.0).differs(stored)
+    'vectors'
+    """
 
     points: int = 0
     texts: int = 0

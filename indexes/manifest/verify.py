@@ -27,6 +27,9 @@ Problem = Literal["missing", "extra", "other", "unknown", "unfinished", "texts",
 class DocumentDifference(Plain):
     """A document that differs.
 
+    >>> DocumentDifference("docs/a.md", "missing", expected=12, found=11).as_dict()
+    {'doc_id': 'docs/a.md', 'problem': 'missing', 'expected': 12, 'found': 11, 'ids': []}
+
     Args:
         problem: "missing" (points are not in the collection), "extra" (points that it should not have), "other"
             (the right number of points, but different ones), "unknown" (not in the manifest), "unfinished" (a run was
@@ -45,6 +48,10 @@ class DocumentDifference(Plain):
 @dataclass(slots=True)
 class Verification:
     """Result of a verification: what was compared, what differs, and what was repaired (``repair``).
+
+    >>> difference = DocumentDifference("docs/a.md", "missing", expected=12, found=11)
+    >>> Verification(differences=[difference]).sound, Verification(differences=[difference], repaired=1).sound
+    (False, True)
 
     Args:
         read_again: documents whose files must be read again.

@@ -25,10 +25,13 @@ _TABLE_CLOSE = re.compile(r"</table\s*>", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Block:
-    """A block ``text[start:end]`` without white space at the ends.
+    r"""A block ``text[start:end]`` without white space at the ends.
 
     A heading has a ``level`` (1 is the outermost) and a ``title``; so does a paragraph that begins with an article of a
     law (第三条 甲方应当付款), which is text and a place in the tree.
+
+    >>> [(block.kind, block.level, block.title) for block in text_blocks("第三条 甲方应当付款。\n\n乙方交货。")]
+    [('text', 4, '第三条'), ('text', 0, '')]
     """
 
     start: int
@@ -40,7 +43,12 @@ class Block:
 
 @dataclass(slots=True)
 class Node:
-    """A heading with its own blocks (the heading first) and its sub-headings; the root has no heading."""
+    """A heading with its own blocks (the heading first) and its sub-headings; the root has no heading.
+
+    >>> care = Node(level=1, path=("Care",), own=[Block(0, 6, "heading", 1, "Care")], below=[Node(own=[Block(8, 15)])])
+    >>> care.start, care.end
+    (0, 15)
+    """
 
     level: int = 0
     path: tuple[str, ...] = ()

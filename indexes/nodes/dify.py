@@ -42,7 +42,13 @@ def split_document(
     parent_max_chars: int | None = None,
     together: Together | None = None,
 ) -> list[list[str]]:
-    """Split a document of a reader as ``split_text`` does; headings and code blocks get Markdown marks."""
+    r"""Split a document of a reader as ``split_text`` does; headings and code blocks get Markdown marks.
+
+    >>> from indexes.readers import read_file
+    >>> _ = (folder / "a.md").write_text("# Care\n\nDry it.\n\n    rinse --cold")
+    >>> split_document(read_file(folder / "a.md")[0])
+    [['# Care\n\nDry it.\n\n```\nrinse --cold\n```']]
+    """
     marked = any(item["kind"] == "heading" for item in document.metadata.get(OUTLINE_KEY) or ())
     written: list[str] = []
     blocks: list[Block] = []
@@ -85,7 +91,17 @@ def as_dify(parents: list[list[str]]) -> str:
 
 
 def to_dify(text: str, **options: object) -> str:
-    """Split a text and return it in the form that Dify imports (``split_text``, then ``as_dify``)."""
+    r"""Split a text and return it in the form that Dify imports (``split_text``, then ``as_dify``).
+
+    >>> print(to_dify("# Care\n\nDry it.\n\n# Storage\n\nKeep it dark.", child_max_chars=30), end="")
+    # Care
+    <BLANKLINE>
+    Dry it.
+    ======
+    # Storage
+    <BLANKLINE>
+    Keep it dark.
+    """
     return as_dify(split_text(text, **options))  # type: ignore[arg-type]
 
 

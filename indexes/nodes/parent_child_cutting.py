@@ -32,9 +32,16 @@ Together = Callable[[Sequence[str]], bool]  # the children of a parent -> whethe
 
 @dataclass(slots=True)
 class Child:
-    """A child ``text[start:end]`` under the headings ``path``.
+    r"""A child ``text[start:end]`` under the headings ``path``.
 
-    ``kind`` is "text" unless all its blocks are of one other kind."""
+    ``kind`` is "text" unless all its blocks are of one other kind.
+
+    >>> from indexes.nodes.blocks import text_blocks
+    >>> text = "# Care\n\nDry it.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"
+    >>> parents = parents_of(text, text_blocks(text), child_max=20)
+    >>> [(child.kind, len(child)) for parent in parents for child in parent]
+    [('text', 15), ('table', 33)]
+    """
 
     start: int
     end: int

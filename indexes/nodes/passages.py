@@ -22,6 +22,11 @@ CHARS_OF_TOKEN = 3.5  # characters per token; a Chinese character is one token
 class EncoderPassage:
     """A text that the encoder reads at once.
 
+    >>> records = [SentenceRecord("a.md", at, text, after=" ") for at, text in enumerate(["It rains.", "We stay in."])]
+    >>> passage = passages_of(records, 100)[0]
+    >>> [passage.text[start:end] for start, end in passage.spans]
+    ['It rains.', 'We stay in.']
+
     Args:
         text: the sentences and the white space between them, after the words of their place on separate lines.
         spans: (start, end) of each sentence in it.

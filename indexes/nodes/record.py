@@ -186,7 +186,14 @@ class SentenceRecord:
 
 
 def link(node: TextNode, record: SentenceRecord, around: Sequence[SentenceRecord]) -> None:
-    """Set the PREVIOUS and NEXT relationships of a record's node, if ``around`` (its window) has these sentences."""
+    """Set the PREVIOUS and NEXT relationships of a record's node, if ``around`` (its window) has these sentences.
+
+    >>> records = [SentenceRecord("a.md", at, text) for at, text in enumerate(["It rains.", "We stay.", "Tea is hot."])]
+    >>> node = records[1].to_node()
+    >>> link(node, records[1], records)
+    >>> node.next_node.node_id == records[2].id
+    True
+    """
     from llama_index.core.schema import NodeRelationship, RelatedNodeInfo
 
     if record.stored_id:  # another program's point, whose window is not stored as sentences

@@ -16,10 +16,21 @@ from indexes.readers.outline import HIDDEN_KEYS
 
 
 class RecordNodeParser(NodeParser):
-    """A LlamaIndex node parser whose nodes are ``SentenceRecord.to_node()`` of the records from ``records``.
+    r"""A LlamaIndex node parser whose nodes are ``SentenceRecord.to_node()`` of the records from ``records``.
 
     Node ids are computed from document id and position, so two documents with the same id in one call raise a
     SourceError: they would overwrite each other.
+
+    >>> class Lines(RecordNodeParser):
+    ...     def records(self, document):
+    ...         for position, line in enumerate(document.text.splitlines()):
+    ...             yield SentenceRecord(document.doc_id, position, line)
+    >>> [node.text for node in Lines()([Document(text="It rains.\nWe stay in.")])]
+    ['It rains.', 'We stay in.']
+    >>> Lines()([Document(text="It rains.", id_="a.md"), Document(text="It snows.", id_="a.md")])
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SourceError: two documents have the id 'a.md'; give every Document a unique id_
     """
 
     @abstractmethod

@@ -91,9 +91,16 @@ def run_records(
     contextual: str,
     sentence_splitter: SentenceSplitter | None = None,
 ) -> Iterator[SentenceRecord]:
-    """Yield the sentences of one run of sections."""
+    """Yield the sentences of one run of sections.
+
+    >>> from llama_index.core.schema import Document
+    >>> window, doc_id, base = window_of(Document(text="It rains. We stay in.", id_="a.md"))
+    >>> run = next(iter_runs(window))
+    >>> [(record.text, record.start) for record in run_records(window, run, doc_id, base, Limits(), "heading")]
+    [('It rains.', 0), ('We stay in.', 10)]
+    """
     if run.first.kind == "table":
-        yield from table_records(window, run, doc_id, base, limits, contextual)
+        yield from _table_records(window, run, doc_id, base, limits, contextual)
         return
     index, kind = run.index, run.first.kind
     places = RunPlaces(run, base, contextual)
@@ -109,7 +116,7 @@ def run_records(
             yield SentenceRecord(doc_id, 0, words, start, end, "", index, kind, places.metadata(start))
 
 
-def table_records(
+def _table_records(
     window: TextWindow, run: TextRun, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
 ) -> Iterator[SentenceRecord]:
     """Yield the rows of a table. It is held in memory as a whole: readers divide long tables."""
@@ -125,7 +132,14 @@ def table_records(
 
 
 class RunPlaces:
-    """Metadata of the sections of a run, and the text before a sentence in them for the encoder."""
+    r"""Metadata of the sections of a run, and the text before a sentence in them for the encoder.
+
+    >>> from indexes.readers.outline import Section
+    >>> run = TextRun(TextWindow(iter(())), 0, Section(0, 9, ("Care", "Drying"), page=2))
+    >>> places = RunPlaces(run, {"source": "a.md"}, "heading")
+    >>> places.metadata(4), places.prefix(4)
+    ({'source': 'a.md', 'heading': 'Care > Drying', 'page': 2}, 'Care > Drying\n')
+    """
 
     def __init__(self, run: TextRun, base: dict[str, Any], contextual: str) -> None:
         self._run, self._base, self._contextual = run, base, contextual

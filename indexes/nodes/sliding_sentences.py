@@ -20,7 +20,12 @@ AT_ONCE = 2 * LONGEST  # characters processed together: the longest sentence, an
 
 
 def window_of(document: Document | DocumentStream) -> tuple[TextWindow, str, dict[str, Any]]:
-    """Return a document's text, its id, and its metadata without the keys for splitter and report."""
+    """Return a document's text, its id, and its metadata without the keys for splitter and report.
+
+    >>> window, doc_id, base = window_of(Document(text="It rains.", id_="a.md", metadata={"source": "a.md"}))
+    >>> window.slice(3, 8), doc_id, base
+    ('rains', 'a.md', {'source': 'a.md'})
+    """
     stream = stream_of(document)
     base = {key: value for key, value in stream.metadata.items() if key not in HIDDEN_KEYS}
     return TextWindow(stream.parts), stream.doc_id, base
@@ -44,6 +49,11 @@ def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
 
 def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
     """Yield the sentences of a run (for code: parts of it) with the surrounding text.
+
+    >>> from indexes.nodes.sliding_text import iter_runs
+    >>> window, _, _ = window_of(Document(text="It rains. We stay in."))
+    >>> [text[span.start : span.end] for text, _, span in spans_of(window, next(iter_runs(window)))]
+    ['It rains.', 'We stay in.']
 
     Args:
         keep: characters before a sentence that must stay in the text.
@@ -90,7 +100,12 @@ def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tup
 def in_order(
     window: TextWindow, drafts: Iterator[SentenceRecord], fits: Callable[[SentenceRecord], bool] | None = None
 ) -> Iterator[SentenceRecord]:
-    """Set the positions of one document's records, from 0, and the white space after each.
+    r"""Set the positions of one document's records, from 0, and the white space after each.
+
+    >>> window, doc_id, _ = window_of(Document(text="It rains.\nWe stay in.", id_="a.md"))
+    >>> drafts = [SentenceRecord(doc_id, 0, "It rains.", 0, 9), SentenceRecord(doc_id, 0, "We stay in.", 10, 21)]
+    >>> [(record.position, record.after) for record in in_order(window, iter(drafts))]
+    [(0, '\n'), (1, '')]
 
     Args:
         fits: whether a record is short enough for the encoder. If given, records too short to be searched by themselves

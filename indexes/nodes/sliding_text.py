@@ -24,7 +24,13 @@ _SPACE = re.compile(r"\s*+")
 
 
 class TextWindow:
-    """The part ``text`` of a document that is in memory; its first character has offset ``base`` in the document."""
+    """The part ``text`` of a document that is in memory; its first character has offset ``base`` in the document.
+
+    >>> window = TextWindow(iter([Part("It rains. ", []), Part("We stay in.", [])]))
+    >>> window.reach(4)
+    >>> window.text, window.slice(3, 17), window.over
+    ('It rains. ', 'rains. We stay', False)
+    """
 
     def __init__(self, parts: Iterator[Part]) -> None:
         self.text = ""
@@ -87,6 +93,12 @@ class TextWindow:
 class TextRun:
     """Sections that a window may cross: text that differs only in its page. A run grows while it is read.
 
+    >>> sections = [Section(0, 9, page=1), Section(10, 21, page=2), Section(22, 30, ("Care",), page=2)]
+    >>> window = TextWindow(iter([Part("It rains. We stay in. Dry it.", sections)]))
+    >>> run = next(iter_runs(window))
+    >>> run.grow(), run.grow(), (run.start, run.end)
+    (True, False, (0, 21))
+
     Args:
         window: the document's text.
         index: number of the first section in the outline.
@@ -115,7 +127,7 @@ class TextRun:
         last = self.sections[-1]
         if last.kind != "text":
             return False
-        following = next_section(self._window)
+        following = _next_section(self._window)
         if (
             following is None
             or following.kind != "text"
@@ -130,15 +142,21 @@ class TextRun:
 
 
 def iter_runs(window: TextWindow) -> Iterator[TextRun]:
-    """Yield the runs to index, in order. Read each to its end before taking the next."""
-    while (section := next_section(window)) is not None:
+    """Yield the runs to index, in order. Read each to its end before taking the next.
+
+    >>> sections = [Section(0, 4, ("Care",), kind="heading"), Section(5, 12, ("Care",)), Section(13, 20, ("Storage",))]
+    >>> window = TextWindow(iter([Part("Care Dry it. Keep it.", sections)]))
+    >>> [window.slice(run.start, run.end) for run in iter_runs(window)]
+    ['Dry it.', 'Keep it']
+    """
+    while (section := _next_section(window)) is not None:
         window.let_go(section.start)
         index, section = window.take()
         run = TextRun(window, index, section)
         yield run
 
 
-def next_section(window: TextWindow) -> Section | None:
+def _next_section(window: TextWindow) -> Section | None:
     """Return the next section without taking it, after skipping headings named in the path of the body below them."""
     while (section := window.peek()) is not None and section.kind == "heading" and _is_told(window, section):
         window.take()
@@ -164,6 +182,12 @@ def spans_by(
     split: SentenceSplitter, window: TextWindow, run: TextRun, *, keep: int = 0
 ) -> Iterator[tuple[str, int, Span]]:
     """Yield the sentences of a run, split by a custom function, as ``spans_of`` does; the whole run is in memory.
+
+    >>> window = TextWindow(iter([Part("It rains; we stay in.", [Section(0, 21)])]))
+    >>> run = next(iter_runs(window))
+    >>> spans = spans_by(lambda text: text.split("; "), window, run)
+    >>> [text[span.start : span.end] for text, _, span in spans]
+    ['It rains', 'we stay in.']
 
     Raises:
         SourceError: a sentence is not in the text, so that no citation could point at it.

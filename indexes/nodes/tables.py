@@ -23,7 +23,13 @@ _CAPTION = re.compile(r"^(?:表格?|附表|续表|Table|TABLE|Tab\.)\s*[A-Z]?[\d
 
 @dataclass(slots=True)
 class TableRecord:
-    """A row of a table: ``text`` for search; ``raw``, the document's text[start:end], to be read under ``head``."""
+    r"""A row of a table: ``text`` for search; ``raw``, the document's text[start:end], to be read under ``head``.
+
+    >>> from indexes.nodes.cutting import Limits
+    >>> text = "| item | price |\n| --- | --- |\n| plum | 3 |"
+    >>> [(row.text, row.raw) for row in iter_rows(text, 0, len(text), label="Fruit", limits=Limits())]
+    [('Fruit — item: plum; price: 3', '| plum | 3 |')]
+    """
 
     start: int
     end: int

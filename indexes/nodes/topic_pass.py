@@ -28,6 +28,13 @@ _WORDS = re.compile(r"\b(TOGETHER|SEPARATE)\b", re.IGNORECASE)
 def ask_llm(llm: LLM) -> Together:
     """Return a ``together`` for ``parents_of`` that asks ``llm`` once per parent.
 
+    >>> from llama_index.core.llms import MockLLM
+    >>> ask_llm(MockLLM(max_tokens=3))(["Dry it.", "Keep it dark."])
+    Traceback (most recent call last):
+        ...
+    indexes.errors.LLMError: the model must answer TOGETHER or SEPARATE, but answered 'text text text'; use a larger
+    model, or leave the LLM pass out
+
     Raises (when called):
         LLMError: the answer is neither of the two words. The LLM's own errors are passed on.
     """

@@ -24,6 +24,12 @@ _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
     """Yield each file of the archive in order, and why it cannot be read (None: it can).
 
+    >>> with zipfile.ZipFile(folder / "docs.zip", "w") as archive:
+    ...     archive.writestr("notes/a.md", "It rains.")
+    ...     archive.writestr("__MACOSX/a.md", "")
+    >>> [(member.name, member.data, fault) for member, fault in members(SourceFile("docs.zip", folder / "docs.zip"))]
+    [('docs.zip!/notes/a.md', b'It rains.', None)]
+
     Raises:
         ReaderError: the archive itself is damaged, nested too deeply, or over the limits.
     """

@@ -28,7 +28,14 @@ _SPACES = re.compile(r"[^\S\n]+")
 
 @dataclass(slots=True)
 class Extract:
-    """Content of a file: text, sections that tile it, and metadata such as the title."""
+    """Content of a file: text, sections that tile it, and metadata such as the title.
+
+    >>> builder = OutlineBuilder()
+    >>> builder.paragraph("Dry it.")
+    >>> extract = builder.build({"title": "Care"})
+    >>> extract.text, extract.metadata["title"]
+    ('Dry it.', 'Care')
+    """
 
     text: str
     sections: list[Section]

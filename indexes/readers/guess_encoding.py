@@ -58,7 +58,11 @@ _ODD = re.compile("[\ue000-\uf8ff\ufffd\u0080-\u009f\uff61-\uff9f\u3400-\u4dbf\U
 
 
 class Guess(NamedTuple):
-    """A guessed encoding; ``certain`` is False if another is nearly as likely, or there is too little text."""
+    """A guessed encoding; ``certain`` is False if another is nearly as likely, or there is too little text.
+
+    >>> guess_legacy("今天下雨，我们不出门。".encode("gb18030"))
+    Guess(encoding='gb18030', certain=True)
+    """
 
     encoding: str
     certain: bool

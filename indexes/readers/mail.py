@@ -20,7 +20,13 @@ _SHOWN = ("from", "to", "cc", "date")
 
 
 def read(file: SourceFile) -> Extract:
-    """Read the mail itself; its attachments are ``members``."""
+    r"""Read the mail itself; its attachments are ``members``.
+
+    >>> mail = b"From: Ada <ada@example.org>\nSubject: The mill\n\nIt turns again."
+    >>> extract = read(SourceFile("a.eml", data=mail))
+    >>> extract.text, extract.metadata["author"]
+    ('The mill\n\nFrom: Ada <ada@example.org>\n\nIt turns again.', 'Ada <ada@example.org>')
+    """
     message = _message(file)
     builder = OutlineBuilder()
     subject = _header(message, "subject")
@@ -42,7 +48,13 @@ def read(file: SourceFile) -> Extract:
 
 
 def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
-    """Yield the attachments, and why one cannot be read (None: it can).
+    r"""Yield the attachments, and why one cannot be read (None: it can).
+
+    >>> message = EmailMessage()
+    >>> message.set_content("It rains.")
+    >>> message.add_attachment("# Care", filename="care.md")
+    >>> [(member.name, member.data) for member, fault in members(SourceFile("a.eml", data=message.as_bytes()))]
+    [('a.eml!/care.md', b'# Care\n')]
 
     Raises:
         ReaderError: the mail is nested in too many archives.

@@ -40,7 +40,13 @@ def document_name(metadata: Mapping[str, Any]) -> str:
 
 
 def renamed(metadata: Mapping[str, Any], file_name: str) -> dict[str, Any]:
-    """Return the metadata of a document whose file was renamed; a title that is the old file name changes too."""
+    """Return the metadata of a document whose file was renamed; a title that is the old file name changes too.
+
+    >>> renamed({"title": "draft", "file_name": "draft.md"}, "Price list.md")
+    {'title': 'Price list', 'file_name': 'Price list.md'}
+    >>> renamed({"title": "The mill", "file_name": "draft.md"}, "Price list.md")["title"]
+    'The mill'
+    """
     before, now = PurePosixPath(str(metadata.get("file_name") or "")), PurePosixPath(file_name)
     title = now.stem if metadata.get("title") == before.stem else metadata.get("title")
     return {**metadata, "file_name": file_name, "title": title}

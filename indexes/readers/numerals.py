@@ -218,7 +218,11 @@ _HTML: dict[str, Callable[[int], str]] = {
 
 
 def number_in(text: str | None, default: int) -> int:
-    """Return the whole number that an attribute holds; ``default`` without one."""
+    """Return the whole number that an attribute holds; ``default`` without one.
+
+    >>> number_in("7", 1), number_in("seven", 1), number_in(None, 1)
+    (7, 1, 1)
+    """
     try:
         return int(text) if text else default
     except ValueError:

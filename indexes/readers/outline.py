@@ -22,7 +22,12 @@ HIDDEN_KEYS = frozenset((OUTLINE_KEY, NOTES_KEY))  # of a Document; never in a n
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the text within which a sentence window may lie.
+    r"""A part of the text within which a sentence window may lie.
+
+    >>> text = "Care\n\nDry it."
+    >>> sections = [Section(0, 6, ("Care",), kind="heading"), Section(6, 13, ("Care",), page=2)]
+    >>> [text[section.start : section.end] for section in sections if section.kind == "text"]
+    ['Dry it.']
 
     Args:
         start, end: character offsets in the document's text; sections are in order and do not overlap.
@@ -68,7 +73,12 @@ def make_document(doc_id: str, text: str, sections: list[Section], metadata: dic
 
 
 def outline_of(document: Document) -> list[Section]:
-    """Return the document's sections; one section over the whole text if it has no outline."""
+    """Return the document's sections; one section over the whole text if it has no outline.
+
+    >>> document = make_document("a.md", "It rains.", [Section(0, 9, ("Weather",), page=2)], {})
+    >>> outline_of(document)[0].heading
+    ('Weather',)
+    """
     raw = document.metadata.get(OUTLINE_KEY)
     if not raw:
         return [Section(0, len(document.text))]
@@ -76,5 +86,9 @@ def outline_of(document: Document) -> list[Section]:
 
 
 def notes_of(document: Document) -> list[str]:
-    """Return the reader's notes on a document, one sentence each."""
+    """Return the reader's notes on a document, one sentence each.
+
+    >>> notes_of(make_document("a.pdf", "It rains.", [], {NOTES_KEY: ["page 2 has no text"]}))
+    ['page 2 has no text']
+    """
     return [str(note) for note in document.metadata.get(NOTES_KEY) or ()]

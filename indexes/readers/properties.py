@@ -36,7 +36,12 @@ _XML_NAMES = {
 
 
 def properties_of(file: SourceFile, file_type: str) -> dict[str, Any]:
-    """Return author, keywords, subject, created and modified, if the file has them, with dates as ISO text."""
+    """Return author, keywords, subject, created and modified, if the file has them, with dates as ISO text.
+
+    >>> page = b'<html><head><meta name="author" content="Ada"><meta name="date" content="2026-03-18"></head></html>'
+    >>> properties_of(SourceFile("a.html", data=page), "html")
+    {'author': 'Ada', 'created': '2026-03-18'}
+    """
     look = _LOOKS.get(file_type)
     if look is None:
         return {}
@@ -47,7 +52,11 @@ def properties_of(file: SourceFile, file_type: str) -> dict[str, Any]:
 
 
 def file_metadata(file: SourceFile, source: str, file_type: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return names and dates under LlamaIndex's keys."""
+    """Return names and dates under LlamaIndex's keys.
+
+    >>> file_metadata(SourceFile("docs.zip!/a.pdf"), "docs.zip!/a.pdf", "pdf", {"created": "2026-03-18T10:00"})
+    {'file_name': 'a.pdf', 'file_path': 'docs.zip!/a.pdf', 'file_type': 'pdf', 'creation_date': '2026-03-18'}
+    """
     found = {"file_name": PurePosixPath(file.name).name, "file_path": source, "file_type": file_type}
     for key, name in (("created", "creation_date"), ("modified", "last_modified_date")):
         if match := _ISO_DAY.match(str(properties.get(key, ""))):

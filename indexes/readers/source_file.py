@@ -22,6 +22,13 @@ Ocr = Callable[[Any], str]  # PIL image of a page -> its text
 class SourceFile:
     """A file to read. ``str()`` returns its name for messages.
 
+    >>> file = SourceFile("docs.zip!/notes/A.MD", data=b"It rains.")
+    >>> file.suffix, file.stem, file.read_bytes()
+    ('.md', 'A', b'It rains.')
+    >>> file.leave_out("struck-through passage")
+    >>> file.all_notes()
+    ['left out: 1 struck-through passage']
+
     Args:
         name: path for messages; for a member of an archive ``archive.zip!/folder/member.txt``.
         path: path on the disk; None for a member.

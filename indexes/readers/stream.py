@@ -18,6 +18,10 @@ PART_CHARS = 1 << 18  # characters of a part
 class Part:
     """A part of a document's text.
 
+    >>> parts = [Part("It rains. ", [Section(0, 21)]), Part("We stay in.")]
+    >>> DocumentStream("a.txt", {}, iter(parts)).document().text
+    'It rains. We stay in.'
+
     Args:
         text: continues the text of the previous part.
         sections: sections that begin in it, in order, with offsets in the whole text; they may end in a later part.
@@ -30,6 +34,11 @@ class Part:
 @dataclass(slots=True)
 class DocumentStream:
     """A Document whose text comes in parts. ``parts`` can be iterated once.
+
+    >>> stream = DocumentStream("a.txt", {"title": "Rain"}, iter([Part("It "), Part("rains.")]))
+    >>> document = stream.document()
+    >>> document.id_, document.text, document.metadata["title"]
+    ('a.txt', 'It rains.', 'Rain')
 
     Args:
         doc_id: id of the document.

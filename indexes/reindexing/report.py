@@ -10,6 +10,10 @@ from typing import Any
 class ReindexReport:
     """Result of a reindex.
 
+    >>> report = ReindexReport("guide", "guide", "BAAI/bge-m3", "BAAI/bge-m3", needed=False, seconds=0.12345)
+    >>> report.new, report.as_dict()["seconds"]
+    (None, 0.123)
+
     Args:
         collection: the name.
         old, new: the collections behind the name before and now; ``new`` is None if there was nothing to do.

@@ -37,6 +37,14 @@ class StoredDocument:
 class StoredSentences:
     """A copy of a collection's payloads, created by ``take`` and read back document by document.
 
+    >>> from types import SimpleNamespace
+    >>> records = [SentenceRecord("a.md", at, text) for at, text in ((1, "We stay in."), (0, "It rains."))]
+    >>> stored = StoredSentences(None)
+    >>> stored.take(SimpleNamespace(pages=lambda size: [[(one.id, one.to_payload()) for one in records]]))
+    2
+    >>> [record.text for page in stored.of("a.md") for record in page]
+    ['It rains.', 'We stay in.']
+
     Args:
         path: the file, which is overwritten; None: in memory.
     """

@@ -22,9 +22,13 @@ _LINE = re.compile(
 
 
 def keys_beside(file: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return variable -> key for those of ``names`` that the ``.env`` beside ``file`` sets; {} without such a file.
+    r"""Return variable -> key for those of ``names`` that the ``.env`` beside ``file`` sets; {} without such a file.
 
     Lines are ``NAME=VALUE``, with quotes, ``export`` and comments as in a shell; nothing is expanded.
+
+    >>> _ = (folder / ".env").write_text("export RAG_API_KEY='k3y'  # of the server\nHOME=/tmp\n")
+    >>> keys_beside(folder / "rag.toml", ["RAG_API_KEY", "HOME"])
+    {'RAG_API_KEY': 'k3y'}
     """
     try:
         with (file.parent / NAME).open(encoding="utf-8-sig", errors="replace") as stream:

@@ -169,7 +169,12 @@ def variable_of(key: str) -> str:
 def unknown_variables(
     tree: type[BaseModel], environ: Mapping[str, str], key_variables: Iterable[str] = ()
 ) -> list[str]:
-    """Return ``RAG_*`` variables unknown to the settings, the commands and ``key_variables`` (names of secrets)."""
+    """Return ``RAG_*`` variables unknown to the settings, the commands and ``key_variables`` (names of secrets).
+
+    >>> from indexes.settings.sections import IndexSettings
+    >>> unknown_variables(IndexSettings, {"RAG_STORE_URL": "", "RAG_STORE_URI": "", "PATH": ""})
+    ['RAG_STORE_URI']
+    """
     known = {variable_of(key) for key in known_keys(tree)} | OWN_VARIABLES | set(key_variables)
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
@@ -189,7 +194,17 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
-    """Find and parse the file. A file named explicitly must exist; the two default places may be empty."""
+    r"""Find and parse the file. A file named explicitly must exist; the two default places may be empty.
+
+    >>> _ = (folder / "rag.toml").write_text('[store]\nurl = "http://127.0.0.1:6333"\n')
+    >>> read_file(folder / "rag.toml", {})[1]
+    {'store': {'url': 'http://127.0.0.1:6333'}}
+    >>> read_file("missing.toml", {})
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: there is no settings file 'missing.toml'; give an existing file, or run 'rag
+    config --init'
+    """
     named_file = path or environ.get("RAG_CONFIG")
     if named_file:
         file = Path(named_file).expanduser()
@@ -209,13 +224,21 @@ def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path
 
 
 def is_named(file: Path, path: Path | str | None, environ: Mapping[str, str]) -> bool:
-    """Return whether the user chose the file: by an argument, by RAG_CONFIG, or as the account's own."""
+    """Return whether the user chose the file: by an argument, by RAG_CONFIG, or as the account's own.
+
+    >>> is_named(Path("rag.toml"), None, {}), is_named(Path("rag.toml"), None, {"RAG_CONFIG": "rag.toml"})
+    (False, True)
+    """
     own = user_folder("config", environ) / FILE_NAME
     return bool(path or environ.get("RAG_CONFIG")) or file.resolve() == own.resolve()
 
 
 def parse_file(file: Path) -> dict[str, Any]:
-    """Return the tables of a settings file.
+    r"""Return the tables of a settings file.
+
+    >>> _ = (folder / "rag.toml").write_text('profile = "offline"\n[store]\ngrpc = true\n')
+    >>> parse_file(folder / "rag.toml")
+    {'profile': 'offline', 'store': {'grpc': True}}
 
     Raises:
         SettingsError: the file is not TOML, or cannot be read.

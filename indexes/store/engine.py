@@ -122,7 +122,13 @@ class Engine(Protocol):
 
 
 class ClientEngine:
-    """A ``QdrantClient`` as an ``Engine``: a server, or the client's local mode."""
+    """A ``QdrantClient`` as an ``Engine``: a server, or the client's local mode.
+
+    >>> from qdrant_client import QdrantClient
+    >>> engine = ClientEngine(QdrantClient(":memory:"))
+    >>> engine.kind, engine.folder("guide"), engine.calls.collection_exists("guide")
+    ('memory', None, False)
+    """
 
     def __init__(self, client: Any) -> None:
         from qdrant_client.local.qdrant_local import QdrantLocal
@@ -242,7 +248,14 @@ class ClientEngine:
 
 
 def searched_again(engine: Engine, name: str, lacks: Sequence[Lack]) -> list[dict[str, float]]:
-    """Return per leg the scores of the points it lacks, from a search filtered to these points."""
+    """Return per leg the scores of the points it lacks, from a search filtered to these points.
+
+    >>> from types import SimpleNamespace
+    >>> def query_arrays(name, legs, with_payload):
+    ...     return [[Hit(identity, 0.25) for identity in leg.filters.must[0].has_id] for leg in legs]
+    >>> searched_again(SimpleNamespace(query_arrays=query_arrays), "guide", [Lack(Leg(DENSE, None, 50), ["a", "b"])])
+    [{'a': 0.25, 'b': 0.25}]
+    """
     legs = [
         leg._replace(limit=len(ids), filters=models.Filter(must=[models.HasIdCondition(has_id=list(ids))]))
         for leg, ids in lacks

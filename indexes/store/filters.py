@@ -50,7 +50,12 @@ class Where:
 
 @dataclass(slots=True)
 class Wheres:
-    """Conditions of which all ("and"), any ("or") or none ("not") must hold: MetadataFilters without LlamaIndex."""
+    """Conditions of which all ("and"), any ("or") or none ("not") must hold: MetadataFilters without LlamaIndex.
+
+    >>> any_of = Wheres([Where("lang", "zh"), Where("year", 2020, ">")], "or")
+    >>> [condition.key for condition in to_qdrant_filter(any_of).should]
+    ['metadata.lang', 'metadata.year']
+    """
 
     filters: list[Where | Wheres]
     condition: Literal["and", "or", "not"] = "and"
@@ -66,7 +71,14 @@ def operator_of(item: Any) -> str:
 
 
 def check_filters(value: object) -> None:
-    """Raise SettingsError unless ``value`` is None or a filter: ours, LlamaIndex's or Qdrant's."""
+    """Raise SettingsError unless ``value`` is None or a filter: ours, LlamaIndex's or Qdrant's.
+
+    >>> check_filters(Wheres([Where("lang", "zh")]))
+    >>> check_filters({"lang": "zh"})
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: filters is {'lang': 'zh'}, which cannot be used; give LlamaIndex's MetadataFilters
+    """
     if value is not None and not models.is_filter(value) and not are_conditions(value):
         raise SettingsError(
             f"filters is {value!r:.80}, which cannot be used", remedy="give LlamaIndex's MetadataFilters"
@@ -165,7 +177,12 @@ def _names(key: str) -> tuple[str, ...]:
 
 
 def either(conditions: Iterable[Any]) -> Any:
-    """Return a condition that any of these satisfies."""
+    """Return a condition that any of these satisfies.
+
+    >>> one, other = (models.FieldCondition(key="lang", match=models.MatchValue(value=value)) for value in ("zh", "en"))
+    >>> either([one]) is one, len(either([one, other]).should)
+    (True, 2)
+    """
     found = list(conditions)
     return found[0] if len(found) == 1 else models.Filter(should=found)
 

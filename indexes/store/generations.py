@@ -19,7 +19,11 @@ BUILDING, READY = "building", "ready"
 
 
 class Generation(NamedTuple):
-    """One generation of a name. ``number`` is 1 for the collection with the name itself."""
+    """One generation of a name. ``number`` is 1 for the collection with the name itself.
+
+    >>> Generation("guide.2", 2, READY, {"fingerprint": {"model": "BAAI/bge-m3", "digest": "f3ab"}}).digest
+    'f3ab'
+    """
 
     collection: str
     number: int

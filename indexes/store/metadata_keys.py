@@ -26,7 +26,14 @@ class MetadataKey:
 
 
 def metadata_keys(store: Collection) -> list[MetadataKey]:
-    """Return the keys that a filter may use, sorted by name, from the first sentence of each document."""
+    """Return the keys that a filter may use, sorted by name, from the first sentence of each document.
+
+    >>> from types import SimpleNamespace
+    >>> payloads = [{"metadata": {"year": 2020, "lang": "zh"}}, {"metadata": {"year": 2024}}]
+    >>> store = SimpleNamespace(pages=lambda size, only, payload: [[("id", payload) for payload in payloads]])
+    >>> [(key.name, key.documents, key.examples) for key in metadata_keys(store)]
+    [('lang', 1, ['zh']), ('year', 2, ['2020', '2024'])]
+    """
     first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
     found: dict[str, MetadataKey] = {}
     for page in store.pages(PAGE, first, payload=["metadata"]):

@@ -101,6 +101,15 @@ def _check_quantization(engine: Kind, settings: StoreSettings) -> None:
 def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) -> None:
     """Reject a collection that another model filled: its vectors are not comparable.
 
+    >>> fingerprint = Fingerprint("BAAI/bge-m3", "f3ab", 1024, "cls")
+    >>> check_record("guide", {"fingerprint": {**fingerprint.as_dict(), "digest": fingerprint.digest}}, fingerprint)
+    >>> check_record("guide", {}, fingerprint)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.FingerprintMismatchError: collection 'guide' does not record which model filled it, so it was not
+    built by RagWright; choose another collection name; or, if LlamaIndex's QdrantVectorStore made it, open it for
+    reading with open_index(name, encoder=the embedding model that filled it)
+
     Args:
         name: name of the collection.
         record: its record (``Collection.record``).

@@ -32,7 +32,7 @@ class HybridHit:
         score: fused score.
         payload: the stored payload.
         dense_rank, sparse_rank: 1-based rank in each leg; None if not among the leg's hits.
-        dense_score, sparse_score: score in each leg; may be set without a rank (see ``search_legs``).
+        dense_score, sparse_score: score in each leg; may be set without a rank (``score_both``).
     """
 
     id: str
@@ -86,6 +86,16 @@ def hybrid(
 ) -> list[list[HybridHit]]:
     """Search one collection for several questions in one call of its engine; return the hits of each.
 
+    >>> from types import SimpleNamespace
+    >>> def query_arrays(name, legs, with_payload):
+    ...     return [[Hit("a", 0.9, {"text": "It rains."}), Hit("b", 0.5, {"text": "It snows."})] for leg in legs]
+    >>> engine = SimpleNamespace(query_arrays=query_arrays, scored_payloads=None)
+    >>> collection = SimpleNamespace(engine=engine, name="guide", dense_name="dense", sparse_name="sparse")
+    >>> collection.how_to_search = lambda ef, recall: Choice()
+    >>> found = hybrid(collection, [(np.array([1, 0], np.float32), None)], limit=2)
+    >>> [(hit.payload["text"], hit.dense_rank, hit.sparse_rank) for hit in found[0]]
+    [('It rains.', 1, None), ('It snows.', 2, None)]
+
     Args:
         questions: (dense, sparse) of each.
         limit and the others: as in ``Collection.hybrid_search``; the stages are entered once for all questions.
@@ -108,7 +118,7 @@ def hybrid(
                 legs.append(Leg(sparse_name, sparse, limit if sparse_limit is None else sparse_limit, chosen))
             asked.append(legs)
         both = score_both and method == "minmax"
-        searched = search_legs(collection.engine, collection.name, asked, score_both=both)
+        searched = _search_legs(collection.engine, collection.name, asked, score_both=both)
     with stage("fuse"):
         ranked = []
         for (_, sparse), own, (found, scored) in zip(questions, methods, searched, strict=True):
@@ -209,7 +219,7 @@ def ranking(dense: Sequence[Hit], sparse: Sequence[Hit], scores: LegScores, fuse
     ]
 
 
-def search_legs(
+def _search_legs(
     engine: Engine, name: str, questions: Sequence[Sequence[Leg]], *, score_both: bool = False
 ) -> list[tuple[dict[str, list[Hit]], dict[str, dict[str, float]]]]:
     """Search the legs of several questions together; return for each leg -> hits and leg -> id -> score.

@@ -23,6 +23,13 @@ _mutex = threading.RLock()
 def open_shared(settings: StoreSettings, *, patience: float = 0.0) -> Engine:
     """Return the open store of the settings, or open it; ``release`` ends its use. Servers are not shared.
 
+    >>> settings = StoreSettings(url=None, path=folder)
+    >>> one, other = open_shared(settings), open_shared(settings)
+    >>> one is other
+    True
+    >>> release(one)
+    >>> release(other)
+
     Args:
         patience: seconds to wait for another process that has a collection of the embedded engine open.
     """
@@ -46,13 +53,28 @@ def _closed(engine: Any) -> bool:
 
 
 def release(engine: Engine) -> None:
-    """Close a store unless another user in this process has it open."""
+    """Close a store unless another user in this process has it open.
+
+    >>> engine = open_shared(StoreSettings(path=folder))
+    >>> again = open_shared(StoreSettings(path=folder))
+    >>> release(again)
+    >>> engine.calls.get_collections().collections
+    []
+    >>> release(engine)
+    """
     if not forget(engine):
         engine.close()
 
 
 def forget(engine: Any) -> bool:
-    """Unregister one user, as for an index dropped without ``close()``; return whether others remain."""
+    """Unregister one user, as for an index dropped without ``close()``; return whether others remain.
+
+    >>> settings = StoreSettings(path=folder)
+    >>> engine, again = open_shared(settings), open_shared(settings)
+    >>> forget(engine), forget(again)
+    (True, False)
+    >>> engine.close()
+    """
     with _mutex:
         left = _users.get(engine, 1) - 1
         if left > 0:

@@ -33,7 +33,12 @@ SparseQueryFunction = Callable[[list[str]], tuple[list[list[int]], list[list[flo
 
 
 def is_stock(collection: Collection) -> bool:
-    """Return whether a program other than RagWright created the collection."""
+    """Return whether a program other than RagWright created the collection.
+
+    >>> from types import SimpleNamespace
+    >>> is_stock(SimpleNamespace(record=lambda: {})), is_stock(SimpleNamespace(record=lambda: {"schema": 1}))
+    (True, False)
+    """
     return not collection.record()
 
 

@@ -43,6 +43,9 @@ _TITLE_START = re.compile(r"[^\W\d_a-z]|[(（《“\"「【<`*]")
 class Heading:
     """A heading line.
 
+    >>> heading_of("第二章 付款"), heading_of("1.2.5 Returns")
+    (Heading(form='chinese', level=2, title='第二章 付款'), Heading(form='numbered', level=3, title='1.2.5 Returns'))
+
     Args:
         form: "markdown", "chinese" or "numbered"; levels are comparable within one form.
         level: 1 is outermost: number of #; 1 for 卷部篇编集, 2 for 章回, 3 for 节, 4 for 条; parts of the number

@@ -36,6 +36,10 @@ class Paragraph:
     """State of the walk in the current paragraph: straight quotes, beginnings and widths of lines.
 
     Quotes are counted on demand. ``fresh`` is True if the current sentence begins a line.
+
+    >>> text = 'He said "yes'
+    >>> Paragraph(0).open_quote(text, len(text)), Paragraph(0).in_item("- milk")
+    (True, True)
     """
 
     __slots__ = ("columns", "counted", "fresh", "hashed", "indent", "item", "line", "quotes", "width", "wrap")
@@ -113,7 +117,14 @@ def after_space(text: str, at: int, stop: int) -> int:
 
 
 def line_ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph) -> bool:
-    """Return whether the line break at ``i`` (white space up to ``after``) ends a sentence."""
+    r"""Return whether the line break at ``i`` (white space up to ``after``) ends a sentence.
+
+    >>> text = "It rains\nand snows"
+    >>> line_ends(text, 8, 9, 0, len(text), Paragraph(0))
+    False
+    >>> line_ends("It rains\n\nIt snows", 8, 10, 0, 18, Paragraph(0))
+    True
+    """
     gap = text[i:after]
     if gap.count("\n") > 1 or gap.count("\r") > 1 or "\u2029" in gap or "\x0c" in gap:
         state.reset(after)

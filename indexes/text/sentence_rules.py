@@ -60,7 +60,11 @@ _OPENERS = "\"'“‘«([{（「『【《*_"
 
 
 def skip(text: str, i: int, begin: int, stop: int, char: str) -> tuple[int, int]:
-    """Skip a title, code span or short bracket; a bracket that is a sentence by itself ends one."""
+    """Skip a title, code span or short bracket; a bracket that is a sentence by itself ends one.
+
+    >>> skip("（见附件。）然后", 0, 0, 8, "（"), skip("《雨。》很好", 0, 0, 6, "《")
+    ((6, 6), (4, -1))
+    """
     match = SKIP[char].match(text, i, stop)
     if match is None:
         return i + 1, -1
@@ -72,7 +76,11 @@ def skip(text: str, i: int, begin: int, stop: int, char: str) -> tuple[int, int]
 
 
 def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
-    """Apply the rule for a Chinese terminator and its closing marks."""
+    """Apply the rule for a Chinese terminator and its closing marks.
+
+    >>> strong("下雨了。我们回家。", 3, 0, 9, Paragraph(0)), strong("“下雨了。”他说。", 4, 0, 9, Paragraph(0))
+    ((4, 4), (6, -1))
+    """
     match = _STRONG_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     run = text[i:at]
@@ -134,7 +142,11 @@ def _quoted_word(text: str, at: int, begin: int) -> bool:
 
 
 def foreign(text: str, i: int, stop: int) -> tuple[int, int]:
-    """Apply the rule for full stops and question marks of other scripts, which are not used in abbreviations."""
+    """Apply the rule for full stops and question marks of other scripts, which are not used in abbreviations.
+
+    >>> foreign("बारिश है। चलो।", 8, 14)
+    (9, 9)
+    """
     match = _FOREIGN_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     after = after_space(text, at, stop)
@@ -147,7 +159,11 @@ def semicolon(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tup
     """Apply the rule for a half-width semicolon.
 
     It counts between Chinese characters (elsewhere it is code or an English clause), but not in a list item; after
-    Greek it is a question mark."""
+    Greek it is a question mark.
+
+    >>> semicolon("今天下雨;明天晴", 4, 0, 8, Paragraph(0)), semicolon("a = 1; b = 2", 5, 0, 12, Paragraph(0))
+    ((5, 5), (6, -1))
+    """
     at = i + 1
     if i > begin and _GREEK.match(text[i - 1]) and (at == stop or text[at].isspace() or text[at] in '»"”'):
         return foreign(text, i, stop)
@@ -158,7 +174,11 @@ def semicolon(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tup
 
 
 def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
-    """Apply the rule for a run of . ! ? with its closing marks."""
+    """Apply the rule for a run of . ! ? with its closing marks.
+
+    >>> weak("It rains. We stay.", 8, 0, 18, Paragraph(0)), weak("Dr. Li stays.", 2, 0, 13, Paragraph(0))
+    ((9, 9), (3, -1))
+    """
     match = _WEAK_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     if at >= stop:

@@ -44,7 +44,12 @@ LONGEST = 100_000  # characters after which a "sentence" ends in any case
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A sentence ``text[start:end]``, without white space at the ends."""
+    """A sentence ``text[start:end]``, without white space at the ends.
+
+    >>> text = "It rains. We stay in."
+    >>> [text[span.start : span.end] for span in iter_spans(text)]
+    ['It rains.', 'We stay in.']
+    """
 
     start: int
     end: int
@@ -104,7 +109,11 @@ def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int
 
 
 def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Iterator[tuple[int, int, int]]:
-    """Yield parts of at most ``longest`` characters, for code, in the form of ``walk_sentences``."""
+    """Yield parts of at most ``longest`` characters, for code, in the form of ``walk_sentences``.
+
+    >>> list(walk_cuts("one two  three", 0, 14, longest=8))
+    [(0, 7, 9), (9, 14, 14)]
+    """
     begin = after_space(text, start, stop)
     while stop - begin > longest:
         at = cut_place(text, begin, begin + longest)
@@ -120,6 +129,9 @@ def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Itera
 
 def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = None) -> Iterator[tuple[int, int, int]]:
     """Yield uncut sentences as (start, end, start of the next); at most about ``LONGEST`` characters.
+
+    >>> list(walk_sentences("It rains.  We stay in.", 0, 22))
+    [(0, 9, 11), (11, 22, 22)]
 
     Args:
         state: state of a walk to continue at ``start``; with each sentence it is the state at the next one.

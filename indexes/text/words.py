@@ -127,6 +127,9 @@ _ZH_COUNTED = re.compile(f"(第?)({CHINESE_NUMERAL.pattern})([^\\d零〇一二�
 class PreparedText:
     """A text prepared for cutting into words.
 
+    >>> prepared("Ｆee: 1,200 元")
+    PreparedText(text='Fee: 1200 元', terms=[], mainland=None)
+
     Args:
         text: without invisible characters, in NFKC and simplified characters, numbers without separators, Chinese
             numerals as digits. Case is kept: IT and it differ.

@@ -17,6 +17,12 @@ from indexes.encoders.vectors import estimated_tokens
 def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None) -> CachedEncoder | CachedPaired:
     """Put the cache in front of an encoder; a cached encoder is returned unchanged.
 
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(fingerprint=Fingerprint("demo", "f3ab", 384, "mean"), max_tokens=512, lexical=None)
+    >>> once = cached(encoder, None)
+    >>> cached(once, None) is once, once.max_tokens
+    (True, 512)
+
     Args:
         folder: folder of the cache files, each named after its fingerprint; None: no cache. Of a dense model with BM25
             only the dense side is cached: BM25 costs nothing, and its parameters do not affect the dense vectors.
@@ -48,7 +54,21 @@ class _Cached:
 
 
 class CachedEncoder(_Cached):
-    """Cached encoder for models that compute all their vectors in one forward pass."""
+    """Cached encoder for models that compute all their vectors in one forward pass.
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> encoder = SimpleNamespace(
+    ...     fingerprint=Fingerprint("demo", "f3ab", 2, "mean"),
+    ...     encode_documents=lambda texts: Encoded(np.ones((len(texts), 2), np.float32)),
+    ... )
+    >>> kept = CachedEncoder(encoder, folder, None)
+    >>> for texts in (["rain", "snow"], ["snow", "hail"]):
+    ...     _ = kept.encode_documents(texts)
+    >>> kept.stats
+    CacheStats(found=1, encoded=3)
+    >>> kept.close()
+    """
 
     def __init__(self, encoder: Encoder, folder: Path | None, limit_mb: int | None) -> None:
         self._inner = encoder

@@ -59,6 +59,12 @@ def passage_text(passage: str, start: int, end: int) -> str:
 def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Collection[bytes] = ()) -> int:
     """Erase vectors from all files of a cache and return their number; no byte of them is left in the files.
 
+    >>> vectors = Vectors(folder, Fingerprint("demo", "f3ab", 2, "mean"), None)
+    >>> _ = vectors.encode("d", ["rain", "snow"], lambda new: Encoded(np.ones((len(new), 2), np.float32)))
+    >>> vectors.close()
+    >>> forget_encodings(folder, [key_of("d", "rain"), key_of("d", "hail")])
+    1
+
     Args:
         keys: keys to erase; None: all except ``keep``.
     """
@@ -87,6 +93,13 @@ def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Coll
 
 class Vectors:
     """Maps (kind, text) to dense vector, sparse vector, truncation flag, milliseconds; kept in a file or not at all.
+
+    >>> vectors = Vectors(folder, Fingerprint("demo", "f3ab", 2, "mean"), None)
+    >>> for texts in (["rain", "snow"], ["snow", "hail"]):
+    ...     encoded, _ = vectors.encode("d", texts, lambda new: Encoded(np.ones((len(new), 2), np.float32)))
+    >>> vectors.stats
+    CacheStats(found=1, encoded=3)
+    >>> vectors.close()
 
     Args:
         old: fingerprint under which version 0.1.0 kept these vectors, if different.

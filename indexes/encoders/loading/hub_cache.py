@@ -36,6 +36,13 @@ def cached_folder(
 ) -> Path | None:
     """Return the folder of a model that is complete in the hub's cache, else None.
 
+    >>> whole = folder / "models" / "BAAI" / "bge-m3"
+    >>> whole.mkdir(parents=True)
+    >>> for name in ("config.json", "tokenizer.json", "model.safetensors"):
+    ...     _ = (whole / name).write_text("{}")
+    >>> cached_folder("BAAI/bge-m3", "modelscope", environ={"MODELSCOPE_CACHE": str(folder)}) == whole
+    True
+
     Args:
         model: hub name such as "BAAI/bge-m3".
         hub: "huggingface" or "modelscope".
@@ -48,7 +55,7 @@ def cached_folder(
             return None
         names = (model, model.replace(".", "___"))  # how its client writes a dot
         return next(
-            (at for name in names for at in (cache / "models" / name, cache / name) if is_whole(at, stems)), None
+            (at for name in names for at in (cache / "models" / name, cache / name) if _is_whole(at, stems)), None
         )
     place = cache / f"models--{model.replace('/', '--')}"
     if any(place.glob("blobs/*.incomplete")):  # an interrupted download: the client resumes it
@@ -58,10 +65,10 @@ def cached_folder(
     except OSError:
         commit = revision or ""
     folder = place / "snapshots" / commit
-    return folder if commit and is_whole(folder, stems) else None
+    return folder if commit and _is_whole(folder, stems) else None
 
 
-def is_whole(folder: Path, stems: Collection[str] = ()) -> bool:
+def _is_whole(folder: Path, stems: Collection[str] = ()) -> bool:
     """Return whether a folder has a configuration, a tokenizer, all parts of the weights, and all modules it lists."""
     if not all(_has(folder, (f"{stem}.safetensors", f"{stem}.pt")) for stem in stems):
         return False

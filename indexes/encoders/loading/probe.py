@@ -27,6 +27,14 @@ def refuse_code(
 
     transformers gets the same flag, but sentence-transformers may run the modules of a local folder regardless of it.
 
+    >>> _ = (folder / "config.json").write_text('{"auto_map": {"AutoModel": "modeling.Net"}}')
+    >>> refuse_code(folder, "demo", trusted=True, section="encoder")
+    >>> try:
+    ...     refuse_code(folder, "demo", trusted=False, section="encoder")
+    ... except EncoderError as error:
+    ...     print(error.remedy)
+    read that code, then set encoder.trust_remote_code = true, or choose another model
+
     Raises:
         RagWrightError: (of class ``error``) the folder contains code.
     """
@@ -62,6 +70,14 @@ def _json(file: Path) -> Any:
 def check_vocabulary(tokenizer: Any, rows: int, *, model: str, error: type[RagWrightError] = EncoderError) -> None:
     """Compare the size of the tokenizer with the rows of the network's embeddings.
 
+    >>> check_vocabulary(range(30_522), 30_528, model="demo")
+    >>> check_vocabulary(range(5), 30_528, model="demo")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.EncoderError: the tokenizer of 'demo' knows 5 tokens, but the model has embeddings for 30528: its
+    files are missing or of another model; fetch the whole folder again, with tokenizer.json and
+    tokenizer_config.json
+
     Raises:
         RagWrightError: (of class ``error``) the tokenizer is missing or belongs to another model.
     """
@@ -76,6 +92,12 @@ def check_vocabulary(tokenizer: Any, rows: int, *, model: str, error: type[RagWr
 
 def check_tells_apart(encoded: Encoded, *, model: str) -> None:
     """Check the vectors of the two texts of ``UNLIKE``.
+
+    >>> check_tells_apart(Encoded(np.ones((2, 384), np.float32)), model="demo")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.EncoderError: 'demo' returns the same vector for two different texts; fetch the whole folder
+    again, with the weights and the tokenizer
 
     Raises:
         EncoderError: both have the same vector, or the lexical side found no term in either.

@@ -136,7 +136,11 @@ class Bert:
 
 
 def fits(config: Mapping[str, Any]) -> bool:
-    """Return whether a ``config.json`` describes a network that ``Bert`` can run."""
+    """Return whether a ``config.json`` describes a network that ``Bert`` can run.
+
+    >>> fits({"model_type": "xlm-roberta", "hidden_act": "gelu"}), fits({"model_type": "qwen3", "hidden_act": "silu"})
+    (True, False)
+    """
     return (
         config.get("model_type") in KINDS
         and config.get("hidden_act") == "gelu"

@@ -105,7 +105,13 @@ def _read_tensors(cursor: _Cursor) -> dict[str, NDArray[Any]]:
 
 
 def unpack(blocks: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert q4 blocks of any shape to float32 weights (..., 32)."""
+    """Convert q4 blocks of any shape to float32 weights (..., 32).
+
+    >>> block = np.array([(0.5, [0x98] * 16)], Q4_BLOCK)
+    >>> weights = unpack(block)
+    >>> weights.shape, weights[0, 0].item(), weights[0, 16].item()
+    ((1, 32), 0.0, 0.5)
+    """
     nibbles = blocks["nibbles"]
     q = np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).astype(np.float32) - 8
     return q * blocks["scale"].astype(np.float32)[..., None]
@@ -189,7 +195,7 @@ def build_network(file: NanoFile) -> Any:
     positions = torch.arange(header["positions"]).expand((1, -1))
     network.embeddings.register_buffer("position_ids", positions.clone(), persistent=False)
     network.embeddings.register_buffer("token_type_ids", torch.zeros_like(positions), persistent=False)
-    network.embeddings.word_embeddings = packed_embedding(file.tensors[WORDS], header["hidden"])
+    network.embeddings.word_embeddings = _packed_embedding(file.tensors[WORDS], header["hidden"])
     return network.eval()
 
 
@@ -220,7 +226,7 @@ def _part(name: str, names: dict[str, str]) -> str:
     return names[stem] + {"w": ".weight", "b": ".bias"}[end]
 
 
-def packed_embedding(blocks: NDArray[Any], hidden: int) -> Any:
+def _packed_embedding(blocks: NDArray[Any], hidden: int) -> Any:
     """Return an embedding layer over q4 blocks, which unpacks the rows of a batch's distinct ids on the CPU."""
     import torch
 

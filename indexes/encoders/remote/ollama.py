@@ -20,6 +20,10 @@ from indexes.settings.sections import EncoderSettings
 class OllamaModel(RemoteModel):
     """A model of an Ollama server.
 
+    >>> model = OllamaModel(EncoderSettings(provider="ollama", model="bge-m3"), {"OLLAMA_HOST": "10.0.0.5"})
+    >>> model.server.label, model.count_tokens(["The pumps were inspected twice."])
+    ('Ollama at http://10.0.0.5:11434', [21])
+
     Args:
         settings: ``base_url``, else OLLAMA_HOST from ``environ``, else http://127.0.0.1:11434; ``num_gpu``,
             ``keep_alive``, ``dimensions`` and ``max_tokens`` (as num_ctx) are sent to the server.

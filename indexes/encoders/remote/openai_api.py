@@ -21,6 +21,16 @@ class OpenAIModel(RemoteModel):
 
     Vectors are requested as base64 (a third of the bytes of decimal text); lists of numbers are accepted too.
 
+    >>> settings = EncoderSettings(provider="openai", model="intfloat/e5-base-v2", base_url="http://127.0.0.1:8000")
+    >>> model = OpenAIModel(settings, {})
+    >>> model.server.label, model.prompts["query"]
+    ('the embedding server at http://127.0.0.1:8000/v1', 'query: ')
+    >>> OpenAIModel(EncoderSettings(provider="openai", model="bge-m3"), {})
+    Traceback (most recent call last):
+        ...
+    indexes.errors.SettingsError: encoder.provider = 'openai' needs encoder.base_url; set it to the server's
+    address, such as http://127.0.0.1:8000/v1
+
     Args:
         settings: ``base_url`` such as "http://127.0.0.1:8000" or ".../v1"; the key is read from the environment
             variable named by ``api_key_env`` and sent as a Bearer token. The server's prompts are unknown, so the

@@ -34,7 +34,14 @@ _P = qn("w:p")
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a Word document."""
+    """Read a Word document.
+
+    >>> document = open_docx()
+    >>> _ = document.add_heading("Care", level=1), document.add_paragraph("Dry it.")
+    >>> document.save(folder / "a.docx")
+    >>> [(section.kind, section.heading) for section in read(SourceFile("a.docx", folder / "a.docx")).sections]
+    [('heading', ('Care',)), ('text', ('Care',))]
+    """
     try:
         with office_stream(file, "a Word document", "word/") as stream:
             document = open_docx(stream)

@@ -36,6 +36,13 @@ class Style:
 class Styles:
     """The styles of a document by id.
 
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> parent = '<w:style w:styleId="h"><w:name w:val="heading 2"/></w:style>'
+    >>> child = '<w:style w:styleId="own"><w:name w:val="House"/><w:basedOn w:val="h"/></w:style>'
+    >>> Styles(parse_xml(f"<w:styles {nsdecls('w')}>{parent}{child}</w:styles>")).get("own").level
+    2
+
     Args:
         root: ``word/styles.xml``; None if the document has none.
     """
@@ -94,19 +101,38 @@ class Styles:
 
 
 def outline_level(element: etree._Element) -> int | None:
-    """Return the outline level of a paragraph or style, from 1."""
+    """Return the outline level of a paragraph or style, from 1.
+
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> outline_level(parse_xml(f'<w:p {nsdecls("w")}><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:p>'))
+    2
+    """
     value = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
     text = value.get(qn("w:val")) if value is not None else None
     return int(text) + 1 if text is not None and text.isdecimal() and int(text) < 9 else None
 
 
 def switched(properties: etree._Element, name: str) -> bool | None:
-    """Return an on/off property of a run; None if it is not set."""
+    """Return an on/off property of a run; None if it is not set.
+
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> properties = parse_xml(f'<w:rPr {nsdecls("w")}><w:b/><w:vanish w:val="0"/></w:rPr>')
+    >>> switched(properties, "w:b"), switched(properties, "w:vanish"), switched(properties, "w:strike")
+    (True, False, None)
+    """
     found = properties.find(qn(name))
     return None if found is None else found.get(qn("w:val")) not in ("0", "false", "off")
 
 
 def value_of(element: etree._Element, name: str) -> str | None:
-    """Return the ``w:val`` of a child; None without the child."""
+    """Return the ``w:val`` of a child; None without the child.
+
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> value_of(parse_xml(f'<w:style {nsdecls("w")}><w:name w:val="heading 2"/></w:style>'), "w:name")
+    'heading 2'
+    """
     found = element.find(qn(name))
     return found.get(qn("w:val")) if found is not None else None

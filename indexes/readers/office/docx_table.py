@@ -20,6 +20,13 @@ _Place = tuple[int, int, str, DocxWords | None, etree._Element]  # column, span,
 def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[list[Row], list[DocxWords]]:
     """Return the rows of a table, and the words of its cells with what is anchored to them.
 
+    >>> from docx import Document
+    >>> table = Document().add_table(rows=1, cols=2)
+    >>> table.cell(0, 0).text, table.cell(0, 1).text = "plum", "3"
+    >>> rows, _ = table_rows(table._tbl, Styles(None), lambda cell: DocxWords(cell, Styles(None)))
+    >>> rows[0].cells
+    ['plum', '3']
+
     Args:
         gather: reads a cell.
     """
@@ -104,6 +111,12 @@ def _first_row_looks(table: etree._Element, styles: Styles) -> bool:
 
 
 def number_of(element: etree._Element | None, default: int) -> int:
-    """Return the integer in ``w:val`` of an element, else the default."""
+    """Return the integer in ``w:val`` of an element, else the default.
+
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> number_of(parse_xml(f'<w:gridSpan {nsdecls("w")} w:val="2"/>'), 1), number_of(None, 1)
+    (2, 1)
+    """
     value = element.get(qn("w:val")) if element is not None else None
     return int(value) if value is not None and value.isdecimal() else default

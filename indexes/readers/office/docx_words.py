@@ -32,6 +32,12 @@ HIDDEN, STRUCK = "hidden passage", "struck-through passage"
 class DocxWords:
     """The words of an element, its text boxes and diagrams, and the notes that it refers to.
 
+    >>> from docx import Document
+    >>> paragraph = Document().add_paragraph("It rains.")
+    >>> paragraph.add_run(" It snows.").font.strike = True
+    >>> DocxWords(paragraph._p, Styles(None)).text
+    'It rains.'
+
     Args:
         element: the element, or several.
         styles: for text hidden or struck through by style.

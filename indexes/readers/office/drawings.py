@@ -14,7 +14,15 @@ _NO_TEXT = frozenset(("pres", "parTrans", "sibTrans"))  # points of a diagram wi
 
 
 def diagram_lines(root: etree._Element | None) -> list[tuple[int, str]]:
-    """Return (depth from 0, words) of the points of a SmartArt diagram, in depth-first order."""
+    """Return (depth from 0, words) of the points of a SmartArt diagram, in depth-first order.
+
+    >>> def point(key, words):
+    ...     return f'<d:pt modelId="{key}"><d:t><a:p><a:t>{words}</a:t></a:p></d:t></d:pt>'
+    >>> names = f'xmlns:d="{_DGM[1:-1]}" xmlns:a="{_A[1:-1]}"'
+    >>> diagram = f'<d:data {names}>{point(1, "Fruit")}{point(2, "Plums")}<d:cxn srcId="1" destId="2"/></d:data>'
+    >>> diagram_lines(etree.fromstring(diagram))
+    [(0, 'Fruit'), (1, 'Plums')]
+    """
     if root is None:
         return []
     words: dict[str, str] = {}
@@ -44,7 +52,12 @@ def diagram_lines(root: etree._Element | None) -> list[tuple[int, str]]:
 
 
 def paragraphs(element: etree._Element) -> Iterator[str]:
-    """Yield the words of each DrawingML paragraph below an element."""
+    """Yield the words of each DrawingML paragraph below an element.
+
+    >>> words = "<a:p><a:t>It </a:t><a:t>rains.</a:t></a:p><a:p/>"
+    >>> list(paragraphs(etree.fromstring(f'<a:x xmlns:a="{_A[1:-1]}">{words}</a:x>')))
+    ['It rains.']
+    """
     for paragraph in element.iter(f"{_A}p"):
         parts = []
         for node in paragraph.iter(f"{_A}t", f"{_A}br"):
@@ -55,7 +68,14 @@ def paragraphs(element: etree._Element) -> Iterator[str]:
 
 
 def sheet_boxes(root: etree._Element | None) -> list[tuple[int, int, str]]:
-    """Return (row, column, words) of the text boxes and shapes on a sheet, from 1, ordered by place."""
+    """Return (row, column, words) of the text boxes and shapes on a sheet, from 1, ordered by place.
+
+    >>> words = "<a:p><a:t>Prices of 2026</a:t></a:p>"
+    >>> place = "<x:from><x:col>1</x:col><x:row>4</x:row></x:from>"
+    >>> names = f'xmlns:x="{_XDR[1:-1]}" xmlns:a="{_A[1:-1]}"'
+    >>> sheet_boxes(etree.fromstring(f"<x:wsDr {names}><x:anchor>{place}<x:sp>{words}</x:sp></x:anchor></x:wsDr>"))
+    [(5, 2, 'Prices of 2026')]
+    """
     found = []
     for anchor in root if root is not None else ():
         start = anchor.find(f"{_XDR}from")

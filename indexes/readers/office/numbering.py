@@ -43,6 +43,15 @@ class _NumberedList:
 class Numbering:
     """The lists of a document and their current counts.
 
+    >>> from docx.oxml import parse_xml
+    >>> from docx.oxml.ns import nsdecls
+    >>> level = '<w:lvl w:ilvl="0"><w:numFmt w:val="upperRoman"/><w:lvlText w:val="Part %1"/></w:lvl>'
+    >>> lists = f'<w:abstractNum w:abstractNumId="0">{level}</w:abstractNum>'
+    >>> number = '<w:num w:numId="7"><w:abstractNumId w:val="0"/></w:num>'
+    >>> numbering = Numbering(parse_xml(f"<w:numbering {nsdecls('w')}>{lists}{number}</w:numbering>"))
+    >>> numbering.next("7", 0), numbering.next("7", 0)
+    ('Part I ', 'Part II ')
+
     Args:
         root: ``word/numbering.xml``; None if the document has none.
     """

@@ -46,7 +46,16 @@ class _Styles:
 
 
 def read(file: SourceFile) -> Extract:
-    """Read an OpenDocument text."""
+    r"""Read an OpenDocument text.
+
+    >>> import zipfile
+    >>> names = f'xmlns:o="{_OFFICE[1:-1]}" xmlns:t="{_TEXT[1:-1]}"'
+    >>> text = f"<o:x {names}><o:body><o:text><t:h>Care</t:h><t:p>Dry it.</t:p></o:text></o:body></o:x>"
+    >>> with zipfile.ZipFile(folder / "a.odt", "w") as archive:
+    ...     archive.writestr("content.xml", text)
+    >>> read(SourceFile("a.odt", folder / "a.odt")).text
+    'Care\n\nDry it.'
+    """
     with open_zip(file, "an OpenDocument text") as archive:
         names = set(archive.namelist())
         if "content.xml" not in names:

@@ -36,7 +36,15 @@ _MARGINS = ("SLIDE_NUMBER", "DATE", "FOOTER", "HEADER")
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a PowerPoint presentation."""
+    """Read a PowerPoint presentation.
+
+    >>> from pptx import Presentation
+    >>> presentation = Presentation()
+    >>> presentation.slides.add_slide(presentation.slide_layouts[5]).shapes.title.text = "The mill"
+    >>> presentation.save(folder / "a.pptx")
+    >>> [(section.kind, section.page) for section in read(SourceFile("a.pptx", folder / "a.pptx")).sections]
+    [('heading', 1)]
+    """
     from pptx import Presentation
 
     builder = OutlineBuilder()

@@ -41,7 +41,16 @@ class SheetParts:
 
 
 def sheet_parts(archive: zipfile.ZipFile, name: str) -> SheetParts:
-    """Read the part ``name`` (``xl/worksheets/sheet1.xml``) and what it refers to."""
+    """Read the part ``name`` (``xl/worksheets/sheet1.xml``) and what it refers to.
+
+    >>> from openpyxl import Workbook
+    >>> book = Workbook()
+    >>> book.active.merge_cells("B2:C4")
+    >>> book.save(folder / "a.xlsx")
+    >>> with zipfile.ZipFile(folder / "a.xlsx") as archive:
+    ...     sheet_parts(archive, "xl/worksheets/sheet1.xml").merges
+    {2: [(2, 3, 4)]}
+    """
     parts = SheetParts()
     with archive.open(name) as stream:
         tail = b""

@@ -35,7 +35,19 @@ _SPACES = re.compile(r"\s+")
 
 
 def read(file: SourceFile) -> Extract:
-    """Read an Excel workbook."""
+    """Read an Excel workbook.
+
+    >>> from openpyxl import Workbook
+    >>> book = Workbook()
+    >>> for row in (["item", "price"], ["plum", 3], ["pear", 4]):
+    ...     book.active.append(row)
+    >>> book.save(folder / "a.xlsx")
+    >>> print(read(SourceFile("a.xlsx", folder / "a.xlsx")).text)
+    | item | price |
+    | --- | --- |
+    | plum | 3 |
+    | pear | 4 |
+    """
     from openpyxl import load_workbook  # type: ignore[import-untyped]
     from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 

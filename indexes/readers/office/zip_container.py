@@ -36,6 +36,16 @@ def check_zip(file: SourceFile, archive: zipfile.ZipFile) -> None:
 
     The declared sizes can be relied on, as zipfile never unpacks more of a member than its entry declares.
 
+    >>> from indexes.settings.sections import ReadSettings
+    >>> with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+    ...     archive.writestr("a.md", "")
+    ...     archive.writestr("b.md", "")
+    ...     check_zip(SourceFile("a.zip", settings=ReadSettings(archive_max_files=1)), archive)
+    Traceback (most recent call last):
+        ...
+    indexes.errors.ReaderError: 'a.zip' holds 2 files, more than 1; unpack it yourself, or raise
+    read.archive_max_files
+
     Raises:
         ReaderError: too many files, or too large.
     """
@@ -56,6 +66,12 @@ def check_zip(file: SourceFile, archive: zipfile.ZipFile) -> None:
 
 def open_zip(file: SourceFile, what: str) -> zipfile.ZipFile:
     """Open the archive of ``file``, within the limits; the caller closes it.
+
+    >>> open_zip(SourceFile("a.docx", data=b"It rains."), "a Word document")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.ReaderError: 'a.docx' is damaged or not a Word document (File is not a zip file); open it in the
+    program that wrote it and save it again, or leave it out
 
     Args:
         what: kind of file for the message ("a Word document").
@@ -96,6 +112,14 @@ def _why_no_zip(file: SourceFile, what: str, error: Exception) -> ReaderError:
 def office_stream(file: SourceFile, what: str, main: str) -> BinaryIO:
     """Return a stream that python-docx, python-pptx or openpyxl can open.
 
+    >>> with zipfile.ZipFile(folder / "a.docx", "w") as archive:
+    ...     archive.writestr("xl/workbook.xml", "<workbook/>")
+    >>> office_stream(SourceFile("a.docx", folder / "a.docx"), "a Word document", "word/")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.ReaderError: 'a.docx' is a zip file but not a Word document; open it in the program that wrote it
+    and save it again, or leave it out
+
     Args:
         what: kind of file for the message ("a Word document").
         main: beginning of the main part's name ("word/"), by which the kind of file is recognised.
@@ -125,6 +149,16 @@ def read_member(
 ) -> bytes:
     """Return the bytes of a member.
 
+    >>> with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+    ...     archive.writestr("a.md", "It rains.")
+    >>> with zipfile.ZipFile(folder / "a.zip") as archive:
+    ...     read_member(SourceFile("a.zip"), archive, "a.md")
+    ...     read_member(SourceFile("a.zip"), archive, "b.md")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.ReaderError: 'a.zip' is damaged: its part 'b.md' is missing; open it in the program that wrote it
+    and save it again, or leave it out
+
     Raises:
         ReaderError: it is missing, damaged, locked, or packed with an unknown method.
     """
@@ -140,7 +174,11 @@ def read_member(
 
 
 def xml(data: bytes) -> etree._Element:
-    """Parse XML without entities and network; damaged XML as far as possible."""
+    """Parse XML without entities and network; damaged XML as far as possible.
+
+    >>> xml(b"<p>It rains.").text, xml(b'<!DOCTYPE p [<!ENTITY e SYSTEM "file:///etc/passwd">]><p>&e;</p>').text
+    ('It rains.', None)
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
     return etree.fromstring(data, parser)
 
@@ -200,7 +238,11 @@ def joined_name(folder: str, target: str) -> str:
 
 
 def first_text(root: etree._Element | None, names: Iterable[str]) -> str:
-    """Return the words of the first element with one of these local names; "" if there is none."""
+    """Return the words of the first element with one of these local names; "" if there is none.
+
+    >>> first_text(xml(b"<x><dc:title xmlns:dc='dc'> The  mill </dc:title></x>"), ["subject", "title"])
+    'The mill'
+    """
     if root is None:
         return ""
     wanted = set(names)

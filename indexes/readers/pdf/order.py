@@ -47,6 +47,15 @@ def lines_of(textpage: Any, width: float) -> list[Line]:
 def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
     """Return the lines in reading order, and whether it differs from pdfium's order.
 
+    >>> lines = [
+    ...     Line(f"{name}{row}", left, 700 - 12 * row, left + 210, 710 - 12 * row)
+    ...     for row in range(4)
+    ...     for name, left in (("a", 50), ("b", 310))
+    ... ]
+    >>> ordered, differs = in_order(lines, 595)
+    >>> [line.text for line in ordered], differs
+    (['a0', 'a1', 'a2', 'a3', 'b0', 'b1', 'b2', 'b3'], True)
+
     Args:
         lines: from ``lines_of``.
         width: width of the page in points.
@@ -57,17 +66,17 @@ def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
     parted = list(_rows_joined(runs, columns, starts))
     worded = [line for line in parted if line.text or line.rows]
     if len(worded) < 4 or not all(line.placed for line in worded):
-        return rejoined(parted), False
+        return _rejoined(parted), False
     upright = [line for line in worded if not _is_turned(line)]
     beside = side_by_side(upright, width)
     if beside < _FEW_ROWS or len(upright) > _MOST_LINES:
-        return rejoined(parted), False
+        return _rejoined(parted), False
     ordered = _grouped(upright, starts)
     if ordered is not None and len(starts) > 1:
         plainly = _by_columns(sorted(upright, key=lambda line: (-round(line.top, 1), line.left)), starts)
         ordered = min(ordered, plainly, key=lambda lines: _changes(lines, starts) + side_by_side(lines, width))
     if ordered is None or side_by_side(ordered, width) * 2 > beside:
-        return rejoined(parted), False
+        return _rejoined(parted), False
     for line, after in pairwise(parted):
         if line.joined:
             line.joined = line.row = after.row = False
@@ -78,6 +87,10 @@ def side_by_side(lines: Sequence[Line], width: float) -> int:
     """Count consecutive lines that are side by side at one height with a gap, both wide enough for text.
 
     Words repeated on the page do not count: they are labels beside values ([Function], Price on request).
+
+    >>> left, right = Line("It rains.", 50, 700, 250, 712), Line("We stay in.", 300, 700, 500, 712)
+    >>> side_by_side([left, right], 595), side_by_side([left, Line("below", 50, 680, 250, 692)], 595)
+    (1, 0)
     """
     wide = _NARROW * width
     said = Counter(line.text for line in lines)
@@ -117,7 +130,7 @@ def _rows_joined(runs: Sequence[list[list[Line]]], columns: Sequence[bool], star
         are_rows = _are_rows([row for row in run if row])
         for row in run:
             parts = _in_columns(row, starts)
-            for line in parts or rejoined(row):
+            for line in parts or _rejoined(row):
                 line.row = are_rows
                 yield line
 
@@ -151,7 +164,7 @@ def _in_columns(row: Sequence[Line], starts: Sequence[float]) -> list[Line]:
         last = here
     if len(found) < 2:
         return []
-    whole = [line for parts in found for line in rejoined(parts)]
+    whole = [line for parts in found for line in _rejoined(parts)]
     for line in whole[:-1]:
         line.joined = True  # rejoined if the order is kept
     return whole
@@ -233,7 +246,7 @@ def _fills(lines: Sequence[Line], page: float) -> bool:
     return sum(width > share * full for width in widths) * 2 > len(widths)
 
 
-def rejoined(lines: Sequence[Line]) -> list[Line]:
+def _rejoined(lines: Sequence[Line]) -> list[Line]:
     """Rejoin divided lines: rows of a table, not columns."""
     whole: list[Line] = []
     joins = False

@@ -36,6 +36,10 @@ class Hyphens:
 
     It stays if the word occurs with it (well-known) and goes if it occurs without (hearing); it stays after prefixes
     such as self-, and if both halves occur as words but never as one; else it goes.
+
+    >>> hyphens = Hyphens([[Line("A well-known mill. The hearing is over.")]])
+    >>> hyphens.keeps("well", "known"), hyphens.keeps("hear", "ing")
+    (True, False)
     """
 
     def __init__(self, pages: list[list[Line]]) -> None:
@@ -60,6 +64,11 @@ def without_margins(pages: list[list[Line]], heights: list[float]) -> list[list[
     A line recurs if it is on more than half of the pages, or on nearly half of those from its first to its last (the
     running head of a chapter), and at least three times. In a file of two or three pages it must be on all of them,
     and be separated from the text by a gap, or have a page number.
+
+    >>> texts = "It rains.", "It snows.", "It hails.", "It thaws."
+    >>> pages = [[Line("The mill", 50, 800, 200, 812), Line(text, 50, 400, 200, 412)] for text in texts]
+    >>> [line.text for page in without_margins(pages, [842.0] * 4) for line in page]
+    ['It rains.', 'It snows.', 'It hails.', 'It thaws.']
     """
     if len(pages) < 2:
         return pages
@@ -107,7 +116,13 @@ def _stands_apart(lines: list[Line], index: int, edge: str, height: float, numbe
 
 
 def over_pages(pages: list[list[Line]], hyphens: Hyphens) -> None:
-    """Rejoin words hyphenated across a page break: the rest moves to the page where they begin."""
+    """Rejoin words hyphenated across a page break: the rest moves to the page where they begin.
+
+    >>> pages = [[Line("We know the hear-")], [Line("ing is over. It rains.")]]
+    >>> over_pages(pages, Hyphens(pages))
+    >>> [page[0].text for page in pages]
+    ['We know the hearing', 'is over. It rains.']
+    """
     for before, after in pairwise(pages):
         last = next((line for line in reversed(before) if line.text), None)
         first = next((line for line in after if line.text), None)
@@ -147,6 +162,9 @@ def _normal(text: str) -> str:
 def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
     """Join lines of a page to (paragraph, whether it follows the one before without a blank line, like list items).
 
+    >>> unwrap(["The mill was restored in 1932 by the", "village. It turns again.", "", "- flour"], Hyphens([]))
+    [('The mill was restored in 1932 by the village. It turns again.', False), ('- flour', False)]
+
     Args:
         lines: without surrounding blanks; "" is a blank line.
     """
@@ -169,7 +187,11 @@ def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
 
 
 def goes_on(before: str, after: str) -> bool:
-    """Return whether the text of the previous page continues: in lower case, or Chinese after a full line of it."""
+    """Return whether the text of the previous page continues: in lower case, or Chinese after a full line of it.
+
+    >>> goes_on("The mill was restored by", "the village."), goes_on("The mill was restored.", "It turns again.")
+    (True, False)
+    """
     if not before or BULLET.match(after):
         return False
     last_line = before[before.rfind("\n") + 1 :]

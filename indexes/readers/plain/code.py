@@ -76,7 +76,12 @@ _LONG = 1500  # characters after which a section ends at the next blank line
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a file of source code."""
+    r"""Read a file of source code.
+
+    >>> extract = read(SourceFile("a.py", data=b"def rain():\n    pass\n\n\ndef snow():\n    pass\n"))
+    >>> [(section.heading, section.place) for section in extract.sections]
+    [(('rain',), 'lines 1-2'), (('snow',), 'lines 5-6')]
+    """
     data = file.read_bytes()
     language = CODE_SUFFIXES[file.suffix]
     declared = _CODING.search(data[:300]) if language in ("python", "ruby", "perl") else None

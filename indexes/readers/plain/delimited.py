@@ -26,7 +26,14 @@ _SINGLE = r"(?:^|{0})'[^'\n]*{0}[^'\n]*'(?={0}|\r?$)"  # a cell in single quotes
 
 
 def read(file: SourceFile) -> Extract:
-    """Read delimited text."""
+    r"""Read delimited text.
+
+    >>> print(read(SourceFile("a.csv", data=b"item;price\nplum;3\npear;4\n")).text)
+    | item | price |
+    | --- | --- |
+    | plum | 3 |
+    | pear | 4 |
+    """
     text, encoding = decode(file, file.read_bytes())
     text = text.replace("\0", "")
     if text[:4].lower() == "sep=":  # written by Excel

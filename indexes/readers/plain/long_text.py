@@ -34,6 +34,10 @@ _LINE = 256  # characters; a longer line is not a heading
 def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[Document | DocumentStream]:
     """Read a file as ``read_file`` does, but long text files as streams.
 
+    >>> _ = (folder / "a.txt").write_text("It rains.")
+    >>> [part.text for part in read_parts(folder / "a.txt", settings=ReadSettings(), on_skip=print)]
+    ['It rains.']
+
     Raises:
         SourceError, ReaderError, SettingsError: as for ``read_file``.
     """

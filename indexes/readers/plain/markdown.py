@@ -34,7 +34,12 @@ _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a Markdown file."""
+    r"""Read a Markdown file.
+
+    >>> extract = read(SourceFile("a.md", data=b"# Care\n\nDry **it** in the [shade](x.md)."))
+    >>> extract.text, extract.metadata["title"]
+    ('Care\n\nDry it in the shade.', 'Care')
+    """
     text, encoding = decode(file, file.read_bytes())
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text, front, fault = split_front_matter(text)
@@ -46,7 +51,14 @@ def read(file: SourceFile) -> Extract:
 
 
 def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:
-    """Add Markdown text to ``builder`` and return its first heading."""
+    r"""Add Markdown text to ``builder`` and return its first heading.
+
+    >>> builder = OutlineBuilder()
+    >>> add_markdown(builder, "# Care\n\nDry it.", SourceFile("a.md"))
+    'Care'
+    >>> builder.build().sections[1].heading
+    ('Care',)
+    """
     tokens = (
         MarkdownIt("commonmark", {"maxNesting": 100})
         .enable(["table", "strikethrough"])
@@ -86,7 +98,7 @@ class _MarkdownWalk:
         for token in tokens:
             kind = token.type
             if kind == "inline":
-                words = inline_text(token, self.file)
+                words = _inline_text(token, self.file)
                 if rows is not None:
                     rows[-1].append(words.replace("\n", " "))
                 elif level:
@@ -141,7 +153,7 @@ class _MarkdownWalk:
         self.mark = None
 
 
-def inline_text(token: Token, file: SourceFile) -> str:
+def _inline_text(token: Token, file: SourceFile) -> str:
     """Return the words of an inline token without addresses, tags and emphasis marks, with wrapped lines joined.
 
     Raised and lowered text is marked as in all formats; struck-through text and readings of characters are left out and

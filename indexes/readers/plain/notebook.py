@@ -15,7 +15,12 @@ _REMEDY = "open and save it again in Jupyter, or leave it out"
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a Jupyter notebook."""
+    """Read a Jupyter notebook.
+
+    >>> cells = '{"cells": [{"cell_type": "markdown", "source": "# Care"}, {"cell_type": "code", "source": "1"}]}'
+    >>> [(section.kind, section.place) for section in read(SourceFile("a.ipynb", data=cells.encode())).sections]
+    [('heading', 'cell 1'), ('code', 'cell 2')]
+    """
     text, encoding = decode(file, file.read_bytes())
     try:
         notebook = json.loads(text)

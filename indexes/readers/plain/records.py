@@ -25,7 +25,13 @@ Record = tuple[str, Any]  # place, value
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a JSON file."""
+    r"""Read a JSON file.
+
+    >>> from indexes.settings.sections import ReadSettings
+    >>> records = b'{"items": [{"body": "It rains."}, {"body": "It snows."}]}'
+    >>> read(SourceFile("a.json", data=records, settings=ReadSettings(json_field="items[].body"))).text
+    'It rains.\n\nIt snows.'
+    """
     text, encoding = decode(file, file.read_bytes())
     records, title = _records(file, text)
     builder = OutlineBuilder()

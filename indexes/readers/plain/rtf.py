@@ -52,7 +52,11 @@ class _State:
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a rich text file."""
+    r"""Read a rich text file.
+
+    >>> read(SourceFile("a.rtf", data=rb"{\rtf1\ansi It \b rains\b0 .\par We stay in.}")).text
+    'It rains.\n\nWe stay in.'
+    """
     data = file.read_bytes()
     if not data.lstrip()[:5] == b"{\\rtf":
         raise ReaderError(f"'{file}' is damaged or not rich text", remedy="open and save it again, or leave it out")

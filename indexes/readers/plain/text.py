@@ -32,7 +32,12 @@ Mark = tuple[int, int, int, str]  # (start, end, level, title) of a heading
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a plain text file."""
+    r"""Read a plain text file.
+
+    >>> extract = read(SourceFile("a.txt", data="第一章 下雨\n今天下雨。\n".encode()))
+    >>> [(section.kind, section.heading) for section in extract.sections]
+    [('heading', ('第一章 下雨',)), ('text', ('第一章 下雨',))]
+    """
     text, encoding = decode(file, file.read_bytes())
     text = without_invisible(text)  # first, as a heading may follow such a character
     suffix = file.suffix

@@ -16,6 +16,10 @@ _NONE: frozenset[int] = frozenset()
 class Cell:
     """A cell as in the file.
 
+    >>> rows = spread([(1, [Cell("plum", down=2), Cell("red")], False), (2, [Cell("blue")], False)])
+    >>> [row.cells for row in rows]
+    [['plum', 'red'], ['plum', 'blue']]
+
     Args:
         text: its words.
         across, down: columns and rows that it spans.
@@ -33,6 +37,10 @@ class Cell:
 @dataclass(slots=True)
 class Row:
     """The cells of a row, one per column.
+
+    >>> row = Row(2, ["plum", "plum", "3", ""], across=frozenset({1}))
+    >>> row.filled, row.own()
+    (2, ['plum', '3'])
 
     Args:
         number: number of the row in its file, from 1; 0 if rows have no number.

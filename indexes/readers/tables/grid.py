@@ -18,6 +18,12 @@ _AHEAD = 60  # rows examined to detect a head
 class TablePlace:
     """The place of a table.
 
+    >>> builder = OutlineBuilder()
+    >>> rows = [Row(1, ["item", "price"]), Row(2, ["plum", "3"]), Row(3, ["pear", "4"])]
+    >>> _ = add_table(builder, iter(rows), TablePlace("Prices!", caption="Fruit"))
+    >>> [(section.place, section.caption) for section in builder.build().sections if section.kind == "table"]
+    [('Prices!1-3', 'Fruit')]
+
     Args:
         where: prefix of the row numbers in a section's place ("Prices!", "rows "); "" if rows have no number.
         page: page of the table.

@@ -115,6 +115,11 @@ def form_below_head(rows: Sequence[Row]) -> list[tuple[str, str]] | None:
     """Return the pairs of a form in a format that requires a head: its first row must look like the others.
 
     It does if it has a measure or number, or if it and the rows below have names typical of forms.
+
+    >>> form_below_head([Row(1, ["Weight", "3 kg"]), Row(2, ["Colour", "red"])])
+    [('Weight', '3 kg'), ('Colour', 'red')]
+    >>> form_below_head([Row(1, ["Item", "Colour"]), Row(2, ["plum", "red"])]) is None
+    True
     """
     pairs = form_pairs(rows)
     if pairs is None or not rows:

@@ -24,7 +24,13 @@ _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{
 
 
 def read(file: SourceFile) -> Extract:
-    """Read a web page."""
+    r"""Read a web page.
+
+    >>> page = b"<title>The mill</title><nav><a href='/'>Home</a></nav><main><h1>Care</h1><p>Dry it.</p></main>"
+    >>> extract = read(SourceFile("a.html", data=page))
+    >>> extract.text, extract.metadata["title"]
+    ('Care\n\nDry it.', 'The mill')
+    """
     data = file.read_bytes()
     declared = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data)
     charset = declared.group(1).decode("ascii").lower() if declared else None
@@ -51,12 +57,24 @@ def read(file: SourceFile) -> Extract:
 
 
 def add_html(builder: OutlineBuilder, fragment: str, file: SourceFile) -> None:
-    """Add an HTML fragment (an HTML block of a Markdown file) to ``builder``."""
+    """Add an HTML fragment (an HTML block of a Markdown file) to ``builder``.
+
+    >>> builder = OutlineBuilder()
+    >>> add_html(builder, "<p>It <b>rains</b>.<p hidden>Never.", SourceFile("a.md"))
+    >>> builder.build().text
+    'It rains.'
+    """
     HtmlWalk(builder, file, lenient=True).run(LexborHTMLParser(fragment).root)
 
 
 def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str = "") -> None:
-    """Add a page of a book to ``builder``, with ``title`` if it has no heading."""
+    """Add a page of a book to ``builder``, with ``title`` if it has no heading.
+
+    >>> builder = OutlineBuilder()
+    >>> add_page(builder, "<body><p>It rains.</p></body>", SourceFile("a.epub"), title="Weather")
+    >>> builder.build().sections[-1].heading
+    ('Weather',)
+    """
     tree = LexborHTMLParser(text)
     if title and tree.css_first("h1, h2, h3, h4, h5, h6") is None:
         builder.enter(1, title)

@@ -53,12 +53,16 @@ _NOISE = re.compile(
 
 
 def is_noise(attributes: Attributes) -> bool:
-    """Return whether a link serves navigation only: to the heading itself, to the content, to an editor."""
+    """Return whether a link serves navigation only: to the heading itself, to the content, to an editor.
+
+    >>> is_noise({"class": "headerlink"}), is_noise({"class": "external"}), is_noise({})
+    (True, False, False)
+    """
     name = attributes.get("class")
     return bool(name) and _NOISE.search(name or "") is not None
 
 
-def hidden_as(attributes: Attributes) -> str:
+def _hidden_as(attributes: Attributes) -> str:
     """Return the name of an invisible part for the note ("hidden passage"); "" for visible parts."""
     if _HIDING.isdisjoint(attributes):
         return ""
@@ -76,12 +80,22 @@ def hidden_as(attributes: Attributes) -> str:
 
 
 def left_out_as(tag: str, attributes: Attributes) -> str:
-    """Return the name of a part left out for the note: also struck-through text and readings of characters."""
-    return _LEFT_OUT.get(tag) or (hidden_as(attributes) if attributes else "")
+    """Return the name of a part left out for the note: also struck-through text and readings of characters.
+
+    >>> left_out_as("del", {}), left_out_as("p", {"style": "display: none"}), left_out_as("p", {})
+    ('struck-through passage', 'hidden passage', '')
+    """
+    return _LEFT_OUT.get(tag) or (_hidden_as(attributes) if attributes else "")
 
 
 def raised_or_lowered(node: LexborNode, before: str) -> str:
-    """Return the plain form of a ``sup`` or ``sub`` after the words ``before``."""
+    """Return the plain form of a ``sup`` or ``sub`` after the words ``before``.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser("40 m<sup>2</sup> H<sub>2</sub>O")
+    >>> raised_or_lowered(page.css_first("sup"), "40 m"), raised_or_lowered(page.css_first("sub"), "H")
+    ('²', '₂')
+    """
     words = collapse(deep_text(node))
     if node.tag == "sub":
         return lowered(before, words)
@@ -90,7 +104,13 @@ def raised_or_lowered(node: LexborNode, before: str) -> str:
 
 
 def filled_in(node: LexborNode) -> str:
-    """Return the value of an ``input``: its words, or [x] for a ticked box with words beside it."""
+    """Return the value of an ``input``: its words, or [x] for a ticked box with words beside it.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser('<label><input type="checkbox" checked>yes</label><input value="Ada">')
+    >>> [filled_in(node) for node in page.css("input")]
+    ['[x] ', ' Ada ']
+    """
     attributes = node.attributes
     kind = (attributes.get("type") or "text").lower()
     if kind in _TICKED:
@@ -100,7 +120,13 @@ def filled_in(node: LexborNode) -> str:
 
 
 def is_data(table: LexborNode) -> bool:
-    """Return whether a table holds data and does not lay out the page: no headings, code blocks or large tables."""
+    """Return whether a table holds data and does not lay out the page: no headings, code blocks or large tables.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser("<table><tr><td>plum</table><table><tr><td><h1>The mill</h1></table>")
+    >>> [is_data(table) for table in page.css("table")]
+    [True, False]
+    """
     if table.css_first("h1, h2, h3, h4, h5, h6, pre") is not None:
         return False
     inner = table.css("table table")
@@ -122,7 +148,13 @@ def _owner(row: LexborNode) -> int:
 
 
 def rows_of(table: LexborNode, image_base: str | None, left_out: Counter[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of a table with the spans of their cells; a row of only ``th``, or in ``thead``, is a head."""
+    """Yield the rows of a table with the spans of their cells; a row of only ``th``, or in ``thead``, is a head.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> table = "<table><tr><th>item<th>price<tr><td rowspan=2>plum<td>3<tr><td>4</table>"
+    >>> [(row.cells, row.head) for row in rows_of(LexborHTMLParser(table).css_first("table"), None)]
+    [(['item', 'price'], True), (['plum', '3'], False), (['plum', '4'], False)]
+    """
     yield from spread(_rows(table, image_base, left_out))
 
 
@@ -158,14 +190,26 @@ def _span(cell: LexborNode, name: str) -> int:
 
 
 def source_of(node: LexborNode) -> str:
-    """Return the address of a picture; pages with lazy loading have it in another attribute."""
+    """Return the address of a picture; pages with lazy loading have it in another attribute.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser('<img src="a.png"><img src="data:image/gif;base64,R0" data-src="b.png">')
+    >>> [source_of(node) for node in page.css("img")]
+    ['a.png', 'b.png']
+    """
     attributes = node.attributes
     source = attributes.get("src") or ""
     return source if source and not source.startswith("data:") else attributes.get("data-src") or ""
 
 
 def deep_text(node: LexborNode, image_base: str | None = None, left_out: Counter[str] | None = None) -> str:
-    """Return all words below a node, without hidden and struck-through parts; blocks and <br> end lines.
+    r"""Return all words below a node, without hidden and struck-through parts; blocks and <br> end lines.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser("<div>It <b>rains</b>.<br>We stay in.<span hidden>Never.</span></div>")
+    >>> left_out = Counter()
+    >>> deep_text(page.css_first("div"), left_out=left_out), dict(left_out)
+    ('It rains.\nWe stay in.', {'hidden passage': 1})
 
     Args:
         image_base: base of image links; None: no pictures.

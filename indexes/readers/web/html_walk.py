@@ -41,14 +41,26 @@ _TERM = 60  # longest term before its definition, in characters
 
 
 def mostly_links(node: LexborNode) -> bool:
-    """Return whether more than half of the words below the node are links."""
+    """Return whether more than half of the words below the node are links.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser("<p><a>Home</a> or <a>News</a></p><p>It rains: see <a>here</a>.</p>")
+    >>> [mostly_links(node) for node in page.css("p")]
+    [True, False]
+    """
     length = letters(node.text())
     links = sum(letters(link.text()) for link in node.css("a"))
     return links * 2 > length
 
 
 def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
-    """Return whether an element of these tags is around the node."""
+    """Return whether an element of these tags is around the node.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> page = LexborHTMLParser("<ul><li><b>plum</b></ul><p><b>pear</b></p>")
+    >>> [within(node, ("li",)) for node in page.css("b")]
+    [True, False]
+    """
     above = node.parent
     while above is not None and above.tag not in tags:
         above = above.parent
@@ -57,6 +69,12 @@ def within(node: LexborNode, tags: tuple[str, ...]) -> bool:
 
 class HtmlWalk:
     """A depth-first walk over a tree; words are collected until a block begins or ends.
+
+    >>> from selectolax.lexbor import LexborHTMLParser
+    >>> file, builder = SourceFile("a.html"), OutlineBuilder()
+    >>> HtmlWalk(builder, file).run(LexborHTMLParser("<nav>Home</nav><ol><li>It rains.</ol>").root)
+    >>> builder.build().text, file.all_notes()
+    ('1. It rains.', ['left out: 1 navigation block'])
 
     Args:
         builder: receives the blocks.

@@ -19,7 +19,18 @@ FILE = "aliases.json"  # alias -> collection
 class EdgeAliases:
     """The calls on aliases, with the rules of a server: an alias names a collection and differs from all their names.
 
-    ``root`` has one folder per collection."""
+    ``root`` has one folder per collection.
+
+    >>> (folder / "guide.2").mkdir()
+    >>> _ = (folder / "guide.2" / "collection.json").write_text("{}")
+    >>> store = EdgeAliases()
+    >>> store.root = folder
+    >>> alias = models.CreateAlias(collection_name="guide.2", alias_name="guide")
+    >>> store.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+    True
+    >>> [(one.alias_name, one.collection_name) for one in store.get_aliases().aliases]
+    [('guide', 'guide.2')]
+    """
 
     root: Path
 

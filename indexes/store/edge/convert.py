@@ -23,12 +23,20 @@ BYTES = {"float32": 4, "float16": 2, "uint8": 1, "turbo8": 1, "turbo16": 2}  # p
 
 
 def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a payload as plain JSON values; {} for None."""
+    """Return a payload as plain JSON values; {} for None.
+
+    >>> to_edge_payload({"text": "It rains.", "tags": ("rain", "tea")}), to_edge_payload(None)
+    ({'text': 'It rains.', 'tags': ['rain', 'tea']}, {})
+    """
     return plain_json(payload) if payload else {}
 
 
 def with_payload(value: Any) -> Any:
-    """Translate ``with_payload``: a bool, a list of keys, or an include/exclude selector."""
+    """Translate ``with_payload``: a bool, a list of keys, or an include/exclude selector.
+
+    >>> with_payload(None), with_payload(("text", "doc_id"))
+    (False, ['text', 'doc_id'])
+    """
     import qdrant_edge as qe
 
     if value is None or isinstance(value, bool):
@@ -50,7 +58,12 @@ def with_vectors(value: Any) -> Any:
 
 
 def vector_out(vector: Any) -> Any:
-    """Translate a vector of the engine, or a dict of named ones, to our types."""
+    """Translate a vector of the engine, or a dict of named ones, to our types.
+
+    >>> from types import SimpleNamespace
+    >>> vector_out({"dense": [1.0, 0.0], "sparse": SimpleNamespace(indices=(3, 8), values=(0.5, 1.0))})
+    {'dense': [1.0, 0.0], 'sparse': SparseVector(indices=[3, 8], values=[0.5, 1.0])}
+    """
     if isinstance(vector, dict):
         return {name: vector_out(item) for name, item in vector.items()}
     if hasattr(vector, "indices"):
@@ -59,7 +72,12 @@ def vector_out(vector: Any) -> Any:
 
 
 def record_out(record: Any) -> models.Record:
-    """Translate a record of the engine to ours."""
+    """Translate a record of the engine to ours.
+
+    >>> from types import SimpleNamespace
+    >>> record_out(SimpleNamespace(id=7, payload={"text": "It rains."}, vector=None, order_value=None)).payload
+    {'text': 'It rains.'}
+    """
     return models.Record(
         id=from_edge_id(record.id),
         payload=record.payload,
@@ -70,7 +88,13 @@ def record_out(record: Any) -> models.Record:
 
 
 def scored_out(point: Any) -> models.ScoredPoint:
-    """Translate a scored point of the engine to ours."""
+    """Translate a scored point of the engine to ours.
+
+    >>> from types import SimpleNamespace
+    >>> point = SimpleNamespace(id=7, version=1, score=0.9, payload=None, vector=None, order_value=None)
+    >>> scored_out(point).score
+    0.9
+    """
     return models.ScoredPoint(
         id=from_edge_id(point.id),
         version=point.version,
@@ -83,7 +107,12 @@ def scored_out(point: Any) -> models.ScoredPoint:
 
 
 def sparse(vector: Any) -> Any:
-    """Translate a sparse vector to the engine's, sorted by index."""
+    """Translate a sparse vector to the engine's, sorted by index.
+
+    >>> made = sparse(models.SparseVector(indices=[8, 3], values=[1.0, 0.5]))
+    >>> made.indices, made.values
+    ([3, 8], [0.5, 1.0])
+    """
     import qdrant_edge as qe
 
     indices = np.asarray(vector.indices, dtype=np.int64)
@@ -93,7 +122,15 @@ def sparse(vector: Any) -> Any:
 
 
 def query(value: Any, using: str | None) -> Any:
-    """Translate a nearest-neighbour query; None stays None."""
+    """Translate a nearest-neighbour query; None stays None.
+
+    >>> type(query(np.ones(384), "dense")).__name__
+    'Nearest'
+    >>> query({"recommend": [7]}, "dense")
+    Traceback (most recent call last):
+        ...
+    NotImplementedError: the embedded engine's adapter does not translate a query of dict
+    """
     import qdrant_edge as qe
 
     if value is None:
@@ -110,7 +147,12 @@ def query(value: Any, using: str | None) -> Any:
 
 
 def search_params(value: Any) -> Any:
-    """Translate ``search_params``; None stays None."""
+    """Translate ``search_params``; None stays None.
+
+    >>> from types import SimpleNamespace
+    >>> search_params(SimpleNamespace(hnsw_ef=64, exact=False, indexed_only=None)).hnsw_ef
+    64
+    """
     import qdrant_edge as qe
 
     if value is None:
@@ -119,7 +161,11 @@ def search_params(value: Any) -> Any:
 
 
 def selector(value: Any) -> tuple[list[PointId] | None, Any]:
-    """Translate a points selector to (ids, None) or (None, filter of the engine)."""
+    """Translate a points selector to (ids, None) or (None, filter of the engine).
+
+    >>> selector(models.PointIdsList(points=[7, 8])), selector(7)
+    (([7, 8], None), ([7], None))
+    """
     if models.is_a(value, "PointIdsList"):
         value = value.points
     if models.is_a(value, "FilterSelector"):
@@ -136,7 +182,15 @@ _SCHEMA_TYPES = ("keyword", "integer", "float", "geo", "text", "bool", "datetime
 
 
 def field_schema(value: Any) -> Any:
-    """Translate the type of a payload index."""
+    """Translate the type of a payload index.
+
+    >>> field_schema("integer")
+    PayloadSchemaType.Integer
+    >>> field_schema("vector")
+    Traceback (most recent call last):
+        ...
+    NotImplementedError: the embedded engine's adapter does not know the payload index type 'vector'
+    """
     import qdrant_edge as qe
 
     if models.is_a(value, "TextIndexParams"):
@@ -175,6 +229,10 @@ def edge_config(
 ) -> Any:
     """Return the engine's configuration. The name of an unnamed vector is "".
 
+    >>> config = edge_config({"dense": models.VectorParams(size=384, distance=models.Distance.COSINE)}, {})
+    >>> config.vectors["dense"].size, config.hnsw_config.m
+    (384, 0)
+
     Args:
         vectors: parameters of the dense vectors, by name.
         sparse_vectors: parameters of the sparse vectors, by name.
@@ -206,7 +264,13 @@ def edge_config(
 
 
 def described_config(description: dict[str, Any], *, graph: Wanted | None, segments: int) -> Any:
-    """Return the ``edge_config`` of a collection described by its ``collection.json``."""
+    """Return the ``edge_config`` of a collection described by its ``collection.json``.
+
+    >>> description = {"vectors": {"dense": {"size": 384, "distance": "Cosine"}}, "sparse_vectors": {"sparse": {}}}
+    >>> config = described_config(description, graph=Wanted(m=32), segments=1)
+    >>> list(config.sparse_vectors), config.hnsw_config.m
+    (['sparse'], 32)
+    """
     vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
     return edge_config(vectors, sparse, graph=graph, segments=segments)
@@ -241,7 +305,12 @@ def _word(value: Any) -> str:
 
 
 def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
-    """Translate PointStructs, a PointsList or a Batch to (id, vector, payload) each."""
+    """Translate PointStructs, a PointsList or a Batch to (id, vector, payload) each.
+
+    >>> from types import SimpleNamespace
+    >>> edge_points([SimpleNamespace(id=7, vector={"dense": [1.0, 0.0]}, payload={"tags": ("rain", "tea")})])
+    [(7, {'dense': [1.0, 0.0]}, {'tags': ['rain', 'tea']})]
+    """
     if models.is_a(points, "Batch"):
         payloads: list[Any] = points.payloads or [None] * len(points.ids)
         vectors = points.vectors

@@ -23,7 +23,13 @@ def is_panic(error: BaseException) -> bool:
 
 
 def damaged(folder: Path, error: BaseException) -> StoreError:
-    """Return our error for the engine's error about a collection's files."""
+    """Return our error for the engine's error about a collection's files.
+
+    >>> damaged(Path("store/guide"), Exception("Service runtime error: IO Error: store/guide/shard: cut short")).what
+    'the collection in store/guide is damaged (IO Error: shard: cut short)'
+    >>> damaged(Path("store/guide"), OSError("os error 28")).what
+    'the disk is full: store/guide cannot be written'
+    """
     if "os error 28" in str(error) or "No space" in str(error):
         return DiskSpaceError(
             f"the disk is full: {folder} cannot be written",
@@ -37,7 +43,15 @@ def damaged(folder: Path, error: BaseException) -> StoreError:
 
 @contextmanager
 def engine_errors(folder: Path) -> Iterator[None]:
-    """Turn the engine's errors about its files into ours."""
+    """Turn the engine's errors about its files into ours.
+
+    >>> with engine_errors(Path("store/guide")):
+    ...     raise Exception("IO Error: the file is cut short")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.DamagedError: the collection in store/guide is damaged (IO Error: the file is cut short); mend it
+    with: rag verify --repair --collection guide
+    """
     try:
         yield
     except BaseException as error:
@@ -49,7 +63,13 @@ def engine_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def suppress_panic() -> Iterator[None]:
-    """Ignore panics while closing a damaged collection; the damage was reported before."""
+    """Ignore panics while closing a damaged collection; the damage was reported before.
+
+    >>> class PanicException(BaseException):
+    ...     pass
+    >>> with suppress_panic():
+    ...     raise PanicException("index out of bounds")
+    """
     try:
         yield
     except BaseException as error:

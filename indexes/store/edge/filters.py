@@ -11,7 +11,13 @@ from indexes.store.edge.ids import as_object
 
 
 def filter_(value: models.Filter | None) -> Any:
-    """Translate a filter, ours or Qdrant's; None stays None."""
+    """Translate a filter, ours or Qdrant's; None stays None.
+
+    >>> only = models.FieldCondition(key="doc_id", match=models.MatchValue(value="a.md"))
+    >>> made = filter_(models.Filter(must=[only], should=[]))
+    >>> [condition.key for condition in made.must], made.should
+    (['doc_id'], None)
+    """
     import qdrant_edge as qe
 
     if value is None:
@@ -34,7 +40,15 @@ def filter_(value: models.Filter | None) -> Any:
 
 
 def condition(value: Any) -> Any:
-    """Translate one condition of a filter."""
+    """Translate one condition of a filter.
+
+    >>> condition(models.IsEmptyCondition(is_empty=models.PayloadField(key="metadata.title")))
+    IsEmptyCondition(key="metadata.title")
+    >>> condition("title is empty")
+    Traceback (most recent call last):
+        ...
+    NotImplementedError: the embedded engine's adapter does not translate str
+    """
     import qdrant_edge as qe
 
     if models.is_a(value, "Filter"):

@@ -43,5 +43,9 @@ def as_object(point_id: Any) -> int | uuid.UUID:
 
 
 def from_edge_id(point_id: Any) -> int | str:
-    """Return an id of the engine as an integer or as text."""
+    """Return an id of the engine as an integer or as text.
+
+    >>> from_edge_id(uuid.UUID("fa1f471d66495c34b35eb0f2d2a253b4")), from_edge_id(7)
+    ('fa1f471d-6649-5c34-b35e-b0f2d2a253b4', 7)
+    """
     return point_id if isinstance(point_id, int) else str(point_id)

@@ -24,12 +24,25 @@ _MAPPING_BYTES = 21  # per point in the file of ids, which only a segment in mem
 
 
 def in_memory(shard: Path) -> list[Path]:
-    """Return the folders of the segments that are kept in memory."""
+    """Return the folders of the segments that are kept in memory.
+
+    >>> for name, file in (("one", "mutable_id_tracker.mappings"), ("two", "id_tracker.mappings")):
+    ...     (folder / "segments" / name).mkdir(parents=True)
+    ...     _ = (folder / "segments" / name / file).write_bytes(b"")
+    >>> [segment.name for segment in in_memory(folder)]
+    ['one']
+    """
     return [file.parent for file in shard.glob("segments/*/mutable_id_tracker.mappings")]
 
 
 def points_in_memory(shard: Path) -> int:
-    """Estimate the number of points in these segments from what they have flushed."""
+    """Estimate the number of points in these segments from what they have flushed.
+
+    >>> (folder / "segments" / "one").mkdir(parents=True)
+    >>> _ = (folder / "segments" / "one" / "mutable_id_tracker.mappings").write_bytes(bytes(1000 * _MAPPING_BYTES))
+    >>> points_in_memory(folder)
+    1000
+    """
     files = [folder / "mutable_id_tracker.mappings" for folder in in_memory(shard)]
     return sum(file.stat().st_size for file in files) // _MAPPING_BYTES
 

@@ -19,7 +19,11 @@ Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; s
 
 
 def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
-    """Return the error for a vector name that the collection lacks."""
+    """Return the error for a vector name that the collection lacks.
+
+    >>> unknown_vector("colbert", ["dense", "sparse"]).what
+    "the collection has no vector named 'colbert' (there: 'dense', 'sparse')"
+    """
     return StoreError(
         f"the collection has no vector named {name!r} (there: {', '.join(map(repr, there))})",
         remedy="use one of these names, or build the collection with that vector",
@@ -27,7 +31,16 @@ def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
 
 
 def checked_vectors(vectors: Sequence[Any], dims: dict[str, int], sparse_names: set[str]) -> list[Any]:
-    """Check names, dimensions and values of PointStructs' vectors, and translate them for the engine."""
+    """Check names, dimensions and values of PointStructs' vectors, and translate them for the engine.
+
+    >>> checked_vectors([{"dense": [1.0, 0.0]}, {"dense": np.array([0.0, 1.0])}], {"dense": 2}, {"sparse"})
+    [{'dense': [1.0, 0.0]}, {'dense': [0.0, 1.0]}]
+    >>> checked_vectors([{"dense": [1.0, 0.0, 0.0]}], {"dense": 2}, {"sparse"})
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: the collection's vector 'dense' has 2 dimensions, and a vector of 3 was given; encode
+    with the model the collection was built with
+    """
     dense_columns: dict[str, list[Any]] = {name: [] for name in dims}
     sparse_columns: dict[str, list[Any]] = {name: [] for name in sparse_names}
     made: list[Any] = []

@@ -20,7 +20,14 @@ _FIELDS = {"vectors": dict, "single": bool, "sparse_vectors": dict, "metadata": 
 
 
 class RecordFile:
-    """The record of the collection in ``folder``, read on first use."""
+    """The record of the collection in ``folder``, read on first use.
+
+    >>> record = RecordFile(folder)
+    >>> record.write({"vectors": {}, "single": False, "sparse_vectors": {}, "metadata": {"name": "guide"}})
+    >>> record.path.unlink()
+    >>> record.restore(), record.read(anew=True)["metadata"]
+    (True, {'name': 'guide'})
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

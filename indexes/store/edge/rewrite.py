@@ -43,7 +43,15 @@ def _old_place(shard: Path) -> Path:
 
 
 def swap(shard: Path, *, keep: bool = False) -> Path:
-    """Replace the old shard by the new one and return the path of the old; it is deleted unless ``keep`` is true."""
+    """Replace the old shard by the new one and return the path of the old; it is deleted unless ``keep`` is true.
+
+    >>> for name in ("shard", "shard.new"):
+    ...     (folder / name).mkdir()
+    ...     _ = (folder / name / "points").write_text(name)
+    >>> _ = swap(folder / "shard")
+    >>> sorted(path.name for path in folder.iterdir()), (folder / "shard" / "points").read_text()
+    (['shard'], 'shard.new')
+    """
     if shard.exists():
         shard.replace(_old_place(shard))
     new_place(shard).replace(shard)
@@ -54,6 +62,12 @@ def swap(shard: Path, *, keep: bool = False) -> Path:
 
 def settle(shard: Path, aside: Path | None = None) -> None:
     """Finish or undo a killed rewrite or build.
+
+    >>> (folder / "shard").mkdir()
+    >>> new_place(folder / "shard").mkdir()
+    >>> settle(folder / "shard")
+    >>> [path.name for path in folder.iterdir()]
+    ['shard']
 
     Args:
         aside: a copy that is in use and must stay.
@@ -218,5 +232,11 @@ def _is_whole(record: Any, description: dict[str, Any]) -> bool:
 
 
 def discard(shard: Path) -> None:
-    """Delete an unused new shard."""
+    """Delete an unused new shard.
+
+    >>> new_place(folder / "shard").mkdir()
+    >>> discard(folder / "shard")
+    >>> list(folder.iterdir())
+    []
+    """
     shutil.rmtree(new_place(shard), ignore_errors=True)

@@ -21,7 +21,12 @@ Scores = dict[str, float]
 
 
 def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
-    """Return whether a leg's score is simply the product of the question's vector and the stored one."""
+    """Return whether a leg's score is simply the product of the question's vector and the stored one.
+
+    >>> description = {"vectors": {"dense": {"distance": "Cosine"}}, "sparse_vectors": {"sparse": {"modifier": "idf"}}}
+    >>> is_plain(Leg("dense", None, 50), description), is_plain(Leg("sparse", None, 50), description)
+    (True, False)
+    """
     if leg.name in description["sparse_vectors"]:
         return description["sparse_vectors"][leg.name].get("modifier") in (None, "none")
     params = description["vectors"][leg.name]

@@ -65,6 +65,14 @@ def measure(
 ) -> Graph:
     """Search for the neighbours of stored vectors, exactly and with each ``ef``.
 
+    >>> def ask(legs):
+    ...     hits = ("a", 1.0), ("b", 0.5), ("c", 0.0)
+    ...     return [[Hit(*hit) for hit in hits[: 3 if leg.exact else 2]] for leg in legs]
+    >>> rows = [(name, np.array([1.0, 0.0], np.float32)) for name in "abc"]
+    >>> graph = measure(ask, rows, name="dense", wanted=Wanted(), points=3, only=None, efs=[64])
+    >>> graph.asked, graph.found[0].recall
+    (3, 0.6667)
+
     Args:
         ask: searches legs, as ``Engine.query_arrays`` does.
         rows: (id, dense vector) of points; a point does not count among its own neighbours.
@@ -118,7 +126,13 @@ def measure(
 
 
 def between(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Return a normalised vector between each row and the next, closer to the first; their id is ""."""
+    """Return a normalised vector between each row and the next, closer to the first; their id is "".
+
+    >>> for _, row in between([("a", [1.0, 0.0]), ("b", [0.0, 1.0])]):
+    ...     print(row.round(2))
+    [0.92 0.39]
+    [0.39 0.92]
+    """
     vectors = np.array([vector for _, vector in rows], np.float32)
     if len(vectors) < 2:
         return []

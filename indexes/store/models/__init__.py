@@ -50,7 +50,16 @@ class Word:
 
 
 class Filter(Word):
-    """Conditions that all, some or none must hold."""
+    """Conditions that all, some or none must hold.
+
+    >>> lang = FieldCondition(key="metadata.lang", match=MatchValue(value="zh"))
+    >>> Filter(must=[lang]) == Filter(must=[FieldCondition("metadata.lang", MatchValue("zh"))])
+    True
+    >>> Filter(must=[lang], shoud=[])
+    Traceback (most recent call last):
+        ...
+    TypeError: Filter takes must, should, must_not, min_should, not must, shoud
+    """
 
     must: Any = None
     should: Any = None
@@ -89,7 +98,11 @@ class MatchPrefix(Word):
 
 
 class Range(Word):
-    """Bounds of a number."""
+    """Bounds of a number.
+
+    >>> Range(gt=1, lte=3)
+    Range(lt=None, gt=1, gte=None, lte=3)
+    """
 
     lt: float | None = None
     gt: float | None = None
@@ -124,7 +137,11 @@ def _moment() -> Any:
 
 
 class FieldCondition(Word):
-    """A condition on one field of the payload."""
+    """A condition on one field of the payload.
+
+    >>> FieldCondition(key="metadata.year", range=Range(gte=2020)).range
+    Range(lt=None, gt=None, gte=2020, lte=None)
+    """
 
     key: str
     match: Any = None
@@ -189,7 +206,11 @@ def is_a(value: object, *names: str) -> bool:
 
 
 class Distance(StrEnum):
-    """Distance of dense vectors."""
+    """Distance of dense vectors.
+
+    >>> Distance.COSINE == "Cosine", str(Distance.DOT)
+    (True, 'Dot')
+    """
 
     COSINE = "Cosine"
     EUCLID = "Euclid"
@@ -223,7 +244,11 @@ class PayloadSchemaType(StrEnum):
 
 
 class VectorParams(Word):
-    """Parameters of a dense vector."""
+    """Parameters of a dense vector.
+
+    >>> described(VectorParams(size=384, distance=Distance.COSINE))
+    {'size': 384, 'distance': 'Cosine'}
+    """
 
     size: int
     distance: Any
@@ -243,7 +268,11 @@ class SparseIndexParams(Word):
 
 
 class SparseVectorParams(Word):
-    """Parameters of a sparse vector."""
+    """Parameters of a sparse vector.
+
+    >>> described(SparseVectorParams(modifier=Modifier.IDF))
+    {'modifier': 'idf'}
+    """
 
     index: Any = None
     modifier: Any = None

@@ -42,7 +42,15 @@ def to_qdrant(value: Any) -> Any:
 
 
 class Calls:
-    """The calls of a ``QdrantClient``, taking our types; results are Qdrant's, which have the same fields."""
+    """The calls of a ``QdrantClient``, taking our types; results are Qdrant's, which have the same fields.
+
+    >>> from qdrant_client import QdrantClient
+    >>> calls = Calls(QdrantClient(":memory:"))
+    >>> calls.create_collection("guide", models.VectorParams(size=2, distance=models.Distance.COSINE))
+    True
+    >>> type(calls.get_collection("guide").config.params.vectors)
+    <class 'qdrant_client.http.models.models.VectorParams'>
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -10,7 +10,7 @@ DEFAULT = 10_000  # the server's own, where nobody has set it
 
 
 def begin(store: Collection) -> None:
-    """Let a server put off indexing until ``end``; the record says so, for a run that is killed."""
+    """Let a server postpone indexing until ``end``; the record keeps the old threshold, for a run that is killed."""
     if store.engine.kind != "server" or store.record().get(KEY) is not None:
         return
     was = store.engine.client.get_collection(store.name).config.optimizer_config.indexing_threshold
@@ -20,7 +20,7 @@ def begin(store: Collection) -> None:
 
 
 def end(store: Collection) -> None:
-    """Let it index again, as before. Nothing happens where nothing was put off."""
+    """Let a server index again as before ``begin``; do nothing if indexing was not postponed."""
     if store.engine.kind != "server":
         return
     was = store.record().get(KEY)

@@ -36,7 +36,15 @@ def outdated(graph: Graph | None, settings: StoreSettings, points: int) -> bool:
 
 
 def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
-    """Return whether the collection is large enough for a graph, or a quarter larger than the one it has covers."""
+    """Return whether the collection is large enough for a graph, or a quarter larger than the one it has covers.
+
+    >>> from types import SimpleNamespace
+    >>> store = SimpleNamespace(
+    ...     engine=SimpleNamespace(kind="edge"), record=lambda: {"schema": 1}, graph=lambda: None, count=lambda: 60_000
+    ... )
+    >>> graph_is_due(store, StoreSettings()), graph_is_due(store, StoreSettings(hnsw_from=100_000))
+    (True, False)
+    """
     if store.engine.kind not in ("edge", "server") or not store.record():
         return False
     points = store.count()
@@ -72,6 +80,13 @@ def optimize(store: Collection, settings: StoreSettings, *, force: bool = False,
 
 def optimize_if_due(store: Collection, settings: StoreSettings, begins: Callable[[int], None]) -> Graph | str | None:
     """Build the graph if it is due after storing sentences; a failure does not affect what was stored.
+
+    >>> from types import SimpleNamespace
+    >>> store = SimpleNamespace(
+    ...     engine=SimpleNamespace(kind="edge"), record=lambda: {"schema": 1}, graph=lambda: None, count=lambda: 200
+    ... )
+    >>> optimize_if_due(store, StoreSettings(), print) is None
+    True
 
     Args:
         begins: called with the number of sentences when the build begins.

@@ -17,6 +17,16 @@ PREFIX = "shard.aside-"  # of its folder; names are unique, as a process that ou
 class Aside:
     """One copy of a collection under construction.
 
+    >>> aside = Aside(Path("guide/shard"))
+    >>> aside.place.name.startswith("shard.aside-"), aside.changes
+    (True, None)
+    >>> aside.stop()
+    >>> aside.go_on()
+    Traceback (most recent call last):
+        ...
+    indexes.errors.StoreError: building the graph of guide was stopped because the collection was closed, deleted or
+    rewritten meanwhile; run it again: rag optimize
+
     Args:
         shard: folder of the collection's files.
     """

@@ -14,6 +14,12 @@ class Changes:
 
     ``replay`` reads the points' final state from the collection itself, so the order of the writes does not matter and
     a second replay changes nothing.
+
+    >>> changes = Changes()
+    >>> for ids in ([1, 2], [2, 3]):
+    ...     changes.note(None, "upsert", ids, None)
+    >>> len(changes), changes.take(), len(changes)
+    (3, ([], [1, 2, 3]), 0)
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from indexes.store.edge.second_scores import read
 
 
 def main(descriptor: int) -> None:
-    """Answer until the parent closes the pipe."""
+    """Answer requests until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     searcher = _Searcher()
     with Connection(descriptor) as pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -1,4 +1,4 @@
-"""What is said between the process that holds a collection and those that search copies of it: JSON, never pickles."""
+"""Messages between the process that holds a collection and those that search copies of it: JSON, never pickles."""
 
 from __future__ import annotations
 
@@ -17,14 +17,24 @@ WORD, MOMENT, DAY = "word", "moment", "day"
 
 
 class NotSaidError(Exception):
-    """It has no form here: Qdrant's own types in a filter, for one."""
+    """A request that cannot be sent, for example with Qdrant's own types in a filter.
+
+    >>> leg_out(Leg("dense", np.ones(2), 50, filters=object()))
+    Traceback (most recent call last):
+        ...
+    indexes.store.edge.searchers.messages.NotSaidError: object
+    """
 
 
 def leg_out(leg: Leg) -> dict[str, Any]:
     """Return a leg as JSON values.
 
+    >>> said = leg_out(Leg("dense", np.array([1, 0], np.float32), 50))
+    >>> said["vector"], said["limit"], said["filters"]
+    ('AACAPwAAAAA=', 50, None)
+
     Raises:
-        NotSaidError: its filter is not made of our words.
+        NotSaidError: its filter is not made of our types (``indexes.store.models``).
     """
     vector: Any
     if isinstance(leg.vector, SparseVector):
@@ -35,7 +45,12 @@ def leg_out(leg: Leg) -> dict[str, Any]:
 
 
 def leg_in(said: Mapping[str, Any]) -> Leg:
-    """Return the leg that ``leg_out`` wrote."""
+    """Return the leg that ``leg_out`` wrote.
+
+    >>> leg = Leg("sparse", SparseVector(np.array([3, 8], np.uint32), np.array([0.5, 1.0], np.float32)), 50)
+    >>> leg_in(leg_out(leg)).vector
+    SparseVector(indices=array([3, 8], dtype=uint32), values=array([0.5, 1. ], dtype=float32))
+    """
     vector = said["vector"]
     read: Any
     if isinstance(vector, list):
@@ -47,22 +62,40 @@ def leg_in(said: Mapping[str, Any]) -> Leg:
 
 
 def lack_out(lack: Lack) -> dict[str, Any]:
-    """Return a leg and the ids it lacks, as JSON; raises as ``leg_out``."""
+    """Return a leg and the ids that it lacks, as JSON values; raises as ``leg_out``.
+
+    >>> lack = Lack(Leg("dense", np.array([1, 0], np.float32), 50), ["a", "b"])
+    >>> lack_out(lack)["ids"], lack_in(lack_out(lack)).leg.name
+    (['a', 'b'], 'dense')
+    """
     return {"leg": leg_out(lack.leg), "ids": list(lack.ids)}
 
 
 def lack_in(said: Mapping[str, Any]) -> Lack:
-    """Return what ``lack_out`` wrote."""
+    """Return the leg and ids that ``lack_out`` wrote.
+
+    >>> lack = Lack(Leg("dense", np.array([1, 0], np.float32), 50), ["a", "b"])
+    >>> lack_in(lack_out(lack)).ids
+    ['a', 'b']
+    """
     return Lack(leg_in(said["leg"]), said["ids"])
 
 
 def hits_out(rows: Sequence[Sequence[Hit]]) -> list[list[tuple[str, float]]]:
-    """Return the id and score of each hit, by leg."""
+    """Return the id and score of each hit, by leg.
+
+    >>> hits_out([[Hit("a", 0.9), Hit("b", 0.4)], []])
+    [[('a', 0.9), ('b', 0.4)], []]
+    """
     return [[(hit.id, hit.score) for hit in hits] for hits in rows]
 
 
 def hits_in(said: Sequence[Sequence[tuple[str, float]]]) -> list[list[Hit]]:
-    """Return the hits that ``hits_out`` wrote."""
+    """Return the hits that ``hits_out`` wrote.
+
+    >>> hits_in([[("a", 0.9)], []])
+    [[Hit(id='a', score=0.9, payload=None)], []]
+    """
     return [[Hit(identity, score) for identity, score in hits] for hits in said]
 
 

@@ -1,4 +1,4 @@
-"""Searchers: so many processes with copies of the collections, asked in place of the engine in this process.
+"""Searchers: processes with copies of the collections, asked in place of the engine in this process.
 
 A copy answers only while it is what the collection is: from the moment a write begins, the engine in this process
 answers again, until writing has paused and a new copy was made. So a search always sees all that was committed.
@@ -36,13 +36,16 @@ T = TypeVar("T")
 
 
 class GoneError(Exception):
-    """A searcher ended, or could not do it."""
+    """A searcher ended, or could not answer."""
 
 
 @dataclass(slots=True)
 class Copy:
-    """Args:
-    version: of the collection when it was made.
+    """A copy of a collection's files.
+
+    Args:
+        place: folder of the copy.
+        version: version of the collection when the copy was made.
     """
 
     place: Path
@@ -60,7 +63,7 @@ class _Collection:
 
 
 class Searcher:
-    """One process. Whoever asks holds ``lock``."""
+    """One process that searches; the caller of ``ask`` must hold ``lock``."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -73,10 +76,10 @@ class Searcher:
         return None if self._process is None else self._process.pid
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """Return its answer.
+        """Send a request to the process and return its answer.
 
         Raises:
-            GoneError: it ended, or cannot; the next question starts it again.
+            GoneError: the process ended, or could not answer; the next question starts it again.
         """
         try:
             pipe = self._started()
@@ -93,12 +96,12 @@ class Searcher:
         return self._opened.get(name) == place
 
     def open(self, name: str, place: Path, description: dict[str, Any]) -> None:
-        """Let it have this copy open, and no other of this collection."""
+        """Let the process open this copy, and close any other copy of the collection."""
         self.ask({"do": "open", "collection": name, "place": str(place), "description": description})
         self._opened[name] = place
 
     def leave(self, name: str) -> None:
-        """Let it close what it has open of a collection."""
+        """Let the process close its copy of a collection."""
         if self._opened.pop(name, None) is not None:
             with suppress(GoneError):
                 self.ask({"do": "close", "collection": name})
@@ -137,9 +140,11 @@ class Searcher:
 
 
 class Searchers:
-    """Args:
-    number: of processes.
-    min_free_mb: disk space that copies leave free.
+    """Processes that search copies of the collections, in place of the engine in this process.
+
+    Args:
+        number: number of processes.
+        min_free_mb: disk space in MB that copies leave free.
     """
 
     def __init__(self, number: int, *, min_free_mb: int) -> None:
@@ -153,15 +158,15 @@ class Searchers:
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes that run now."""
+        """Ids of the processes that run now."""
         return [searcher.pid for searcher in self._searchers if searcher.pid is not None]
 
     def ask(self, folder: EdgeFolder, request: Callable[[], dict[str, Any]], read: Callable[[Any], T]) -> T | None:
-        """Have a question answered by one of the processes; None: answer it yourself.
+        """Return the answer of one of the processes to a question; None if the caller must answer it.
 
         Args:
-            request: makes what is asked; it may raise ``NotSaidError``.
-            read: makes the answer of what comes back.
+            request: returns the request as JSON values; it may raise ``NotSaidError``.
+            read: turns the reply of the process into the answer.
         """
         copy = self._current(folder)
         if copy is None:
@@ -179,14 +184,14 @@ class Searchers:
         return read(found)
 
     def ready(self, folder: EdgeFolder) -> bool:
-        """Whether searches of this collection go to the processes now."""
+        """Return whether the processes can search this collection now."""
         return self._current(folder) is not None
 
     def forget(self, place: Path) -> None:
-        """Drop the copy of a collection that is closed, deleted, or whose deleted texts are to leave every file.
+        """Delete the copy of a collection: it is closed or deleted, or its deleted texts are erased from all files.
 
         Args:
-            place: of the collection.
+            place: folder of the collection.
         """
         with self._mutex:
             known = self._known.pop(place, None)

@@ -33,20 +33,26 @@ CONFIG = "edge_config.json"
 
 
 def take(shard: Path, *, min_free_mb: int) -> Path:
-    """Copy a shard's files and return where they lie. Whoever calls it keeps writers away, and has flushed.
+    """Copy a shard's files and return their folder. The caller must have flushed, and must exclude writers meanwhile.
+
+    >>> (folder / "shard" / "wal").mkdir(parents=True)
+    >>> _ = (folder / "shard" / "edge_config.json").write_text("{}")
+    >>> place = take(folder / "shard", min_free_mb=0)
+    >>> [(path.name, path.read_text()) for path in place.iterdir()]
+    [('edge_config.json', '{"wal_enabled": false}')]
 
     Raises:
         DiskSpaceError: there is no room.
     """
     place = shard.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}")
     files = [path for path in sorted(shard.rglob("*")) if path.is_file() and path.relative_to(shard).parts[0] != LOG]
-    copied = [path for path in files if not is_written_once(path)]
+    copied = [path for path in files if not _is_written_once(path)]
     check_disk(shard.parent, min_free_mb=min_free_mb, needed_bytes=sum(512 * path.stat().st_blocks for path in copied))
     try:
         for path in files:
             there = place / path.relative_to(shard)
             there.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if is_written_once(path):
+            if _is_written_once(path):
                 with suppress(OSError):  # a file system without links
                     os.link(path, there)
                     continue
@@ -60,13 +66,20 @@ def take(shard: Path, *, min_free_mb: int) -> Path:
     return place
 
 
-def is_written_once(path: Path) -> bool:
+def _is_written_once(path: Path) -> bool:
     """Return True if the engine never changes this file once it is written, so that a copy may share it."""
     return path.name in WRITTEN_ONCE
 
 
 def sweep(shard: Path) -> None:
-    """Remove copies that processes which are no more have left; the collection is locked by this one."""
+    """Remove copies left by processes that have ended; the caller must hold the collection's lock.
+
+    >>> for name in ("shard", f"{PREFIX}{os.getpid()}-ours", f"{PREFIX}0-left"):
+    ...     (folder / name).mkdir()
+    >>> sweep(folder / "shard")
+    >>> sorted(path.name for path in folder.iterdir()) == ["shard", f"{PREFIX}{os.getpid()}-ours"]
+    True
+    """
     for left in shard.parent.glob(f"{PREFIX}*"):
         if not left.name.startswith(f"{PREFIX}{os.getpid()}-"):
             remove(left)
