@@ -279,7 +279,12 @@ def _is_same(entry: Entry, other: Entry | None) -> bool:
 
 
 def together(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Yield groups of documents with about ``TOGETHER`` sentences, or one longer document."""
+    """Yield groups of documents with about ``TOGETHER`` sentences, or one longer document.
+
+    >>> entries = [Entry(f"{number}.md", f"{number}.md", "", "", sentences=400) for number in range(5)]
+    >>> [len(group) for group in together(entries)]
+    [2, 2, 1]
+    """
     some: list[Entry] = []
     sentences = 0
     for entry in entries:

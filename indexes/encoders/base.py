@@ -64,7 +64,13 @@ class Encoded:
 
 
 class Lexical(Protocol):
-    """Turns the term weights of sentences into the sparse vector that is stored for a window."""
+    """Turns the term weights of sentences into the sparse vector that is stored for a window.
+
+    >>> from indexes.encoders.bm25 import Bm25
+    >>> lexical = Bm25()
+    >>> lexical.name, lexical.idf, lexical.neighbours
+    ('bm25', True, 0.5)
+    """
 
     @property
     def name(self) -> str: ...  # "learned" (BGE-M3's head), "splade" or "bm25"
@@ -88,7 +94,12 @@ class Lexical(Protocol):
 
 
 class LexicalModel(Lexical, Protocol):
-    """A lexical side with its own encoding, for use beside any dense model: BM25, SPLADE."""
+    """A lexical side with its own encoding, for use beside any dense model: BM25, SPLADE.
+
+    >>> from indexes.encoders.bm25 import Bm25
+    >>> [len(row) for row in Bm25().encode_documents(["It rains.", "It rains and storms."])]
+    [1, 2]
+    """
 
     @property
     def parameters(self) -> str: ...  # for the fingerprint: everything that stored vectors depend on
@@ -171,7 +182,12 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class ReadsPassages(Protocol):
-    """Optional part of an encoder: encode sentences in the context of their passage. All of ours have it."""
+    """Optional part of an encoder: encode sentences in the context of their passage. All of ours have it.
+
+    >>> from indexes.encoders.paired import PairedEncoder
+    >>> isinstance(PairedEncoder(None, None), ReadsPassages)
+    True
+    """
 
     def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
         """Return one row per sentence, encoded in its passage, in one forward pass if the model allows it.

@@ -37,7 +37,17 @@ class Generation(NamedTuple):
 
 
 def base_name(engine: Engine, collection: str) -> str:
-    """Return the name of which ``collection`` is a generation; itself unless a reindex created it."""
+    """Return the name of which ``collection`` is a generation; itself unless a reindex created it.
+
+    >>> from indexes.encoders.base import Fingerprint
+    >>> from indexes.settings.sections import StoreSettings
+    >>> from indexes.store.client import open_engine
+    >>> store, made = StoreSettings(url=":memory:", quantization="none"), Fingerprint("demo", "", 2, "mean")
+    >>> engine = open_engine(store)
+    >>> Collection(engine, "guide.2").ensure(made, idf=False, settings=store, extra={"of": "guide"})
+    >>> base_name(engine, "guide.2")
+    'guide'
+    """
     try:
         return str(Collection(engine, collection).record().get("of") or collection)
     except DamagedError:  # must not hide other collections
@@ -45,7 +55,18 @@ def base_name(engine: Engine, collection: str) -> str:
 
 
 def base_names(engine: Engine) -> list[str]:
-    """Return the names in the store, each once, however many generations it has."""
+    """Return the names in the store, each once, however many generations it has.
+
+    >>> from indexes.encoders.base import Fingerprint
+    >>> from indexes.settings.sections import StoreSettings
+    >>> from indexes.store.client import open_engine
+    >>> store, made = StoreSettings(url=":memory:", quantization="none"), Fingerprint("demo", "", 2, "mean")
+    >>> engine = open_engine(store)
+    >>> for name, record in (("notes", {}), ("guide.2", {"of": "guide"}), ("guide.3", {"of": "guide"})):
+    ...     Collection(engine, name).ensure(made, idf=False, settings=store, extra=record)
+    >>> base_names(engine)
+    ['guide', 'notes']
+    """
     return sorted({base_name(engine, collection) for collection in collection_names(engine)})
 
 

@@ -36,6 +36,14 @@ def create(
 ) -> None:
     """Create a collection for the vectors of a model.
 
+    >>> from indexes.store.client import open_engine
+    >>> settings = StoreSettings(url=":memory:", quantization="none")
+    >>> engine = open_engine(settings)
+    >>> create(engine, "guide", fingerprint=Fingerprint("demo", "f3ab", 384, "mean"), idf=True, settings=settings)
+    >>> record = engine.collection_metadata("guide")[METADATA_KEY]
+    >>> record["schema"], record["fingerprint"]["dim"]
+    (1, 384)
+
     Args:
         fingerprint: of the encoder.
         idf: give the sparse vector Modifier.IDF.

@@ -126,7 +126,18 @@ class CachedEncoder(_Cached):
 
 
 class CachedPaired(_Cached, PairedEncoder):
-    """A ``PairedEncoder`` whose dense model is cached."""
+    """A ``PairedEncoder`` whose dense model is cached.
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from indexes.encoders.bm25 import Bm25
+    >>> dense = SimpleNamespace(model="demo", weights="f3ab", dim=2, pooling="mean", prompts={})
+    >>> dense.embed = lambda texts, query: Encoded(np.ones((len(texts), 2), np.float32))
+    >>> kept = CachedPaired(PairedEncoder(dense, Bm25()), None, None)
+    >>> encoded = kept.encode_documents(["It rains.", "It rains and storms."])
+    >>> encoded.dense.shape, [len(row) for row in encoded.sparse], kept.stats.encoded
+    ((2, 2), [1, 2], 2)
+    """
 
     def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
         dense_only = replace(encoder.fingerprint, sparse="none")

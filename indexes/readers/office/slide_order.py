@@ -20,7 +20,18 @@ _MOST = 200  # shapes; more are a drawing, which is read from top to bottom
 
 
 def in_order(shapes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the shapes with words in reading order; the shapes of a group take its place."""
+    """Yield the shapes with words in reading order; the shapes of a group take its place.
+
+    >>> from types import SimpleNamespace
+    >>> inch = 914_400
+    >>> def box(name, left, top):
+    ...     frame = SimpleNamespace(text=name)
+    ...     place = dict(left=left * inch, top=top * inch, width=3 * inch, height=inch // 2)
+    ...     return SimpleNamespace(text_frame=frame, has_text_frame=True, **place)
+    >>> shapes = [box("b1", 5, 1), box("a2", 1, 3), box("a1", 1, 1), box("b2", 5, 2), box("b3", 5, 3)]
+    >>> [shape.text_frame.text for shape in in_order(shapes)]
+    ['a1', 'a2', 'b1', 'b2', 'b3']
+    """
     worded = [shape for shape in shapes if _has_words(shape)]
     for shape in _ordered(worded) if len(worded) <= _MOST else _by_height(worded):
         if hasattr(shape, "shapes"):

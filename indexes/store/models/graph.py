@@ -22,6 +22,9 @@ NEAREST = 10  # recall@10
 class Wanted:
     """Parameters of a graph to build.
 
+    >>> Wanted().as_dict()
+    {'m': 16, 'ef_construct': 100}
+
     Args:
         m: links per vector.
         ef_construct: candidates among which the links are chosen.
