@@ -91,7 +91,7 @@ def hybrid(
     ...     return [[Hit("a", 0.9, {"text": "It rains."}), Hit("b", 0.5, {"text": "It snows."})] for leg in legs]
     >>> engine = SimpleNamespace(query_arrays=query_arrays, scored_payloads=None)
     >>> collection = SimpleNamespace(engine=engine, name="guide", dense_name="dense", sparse_name="sparse")
-    >>> collection.how_to_search = lambda ef, recall: Choice()
+    >>> collection.how_to_search = lambda ef, recall, filtered: Choice()
     >>> found = hybrid(collection, [(np.array([1, 0], np.float32), None)], limit=2)
     >>> [(hit.payload["text"], hit.dense_rank, hit.sparse_rank) for hit in found[0]]
     [('It rains.', 1, None), ('It snows.', 2, None)]

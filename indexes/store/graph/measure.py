@@ -69,7 +69,7 @@ def measure(
     ...     hits = ("a", 1.0), ("b", 0.5), ("c", 0.0)
     ...     return [[Hit(*hit) for hit in hits[: 3 if leg.exact else 2]] for leg in legs]
     >>> rows = [(name, np.array([1.0, 0.0], np.float32)) for name in "abc"]
-    >>> graph = measure(ask, rows, name="dense", wanted=Wanted(), points=3, only=None, efs=[64])
+    >>> graph = measure(ask, rows, name="dense", wanted=Wanted(), points=3, counts=[], efs=[64])
     >>> graph.asked, graph.found[0].recall
     (3, 0.6667)
 

@@ -63,8 +63,9 @@ OF_LARGE = Wanted(32, 200)
 class Found:
     """Recall and speed of a graph with one ``ef``.
 
-    >>> Found(64, recall=0.994, filtered=0.961, recall_50=0.98, ms=1.2).least
-    0.961
+    >>> found = Found(64, recall=0.994, filtered=0.961, recall_50=0.98, ms=1.2)
+    >>> found.share(), found.share(filtered=True)
+    (0.994, 0.961)
 
     Args:
         ef: candidates that a search keeps.
