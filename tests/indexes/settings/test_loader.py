@@ -61,7 +61,7 @@ def test_layers_win_in_order(folder: Path) -> None:
     assert (settings.llm.model, origins["llm.model"]) == ("from-file", f"rag.toml ({path})")
     assert (settings.llm.timeout, origins["llm.timeout"]) == (40.0, "RAG_LLM_TIMEOUT")
     assert (settings.retrieval.top_n, origins["retrieval.top_n"]) == (11, "argument")
-    assert origins["retrieval.top_k"] == "default"
+    assert origins["retrieval.rrf_k"] == "default"
     assert loaded.path == path
 
 
