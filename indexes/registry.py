@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 ENGINES = "ragwright.engines"
@@ -43,6 +44,24 @@ def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return getattr_, lambda: list(homes)
+
+
+class _Later(ModuleType):
+    """A module that is imported when something in it is first asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        module = import_module(self.__name__)
+        vars(self).update(vars(module))
+        return getattr(module, name)
+
+
+def later(name: str) -> Any:
+    """Return a module that is imported on first use; type checkers read the real import beside it.
+
+    >>> later("math").floor(2.5)
+    2
+    """
+    return _Later(name)
 
 
 def find_builder(kind: str) -> Callable[..., Any] | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
-
+from indexes.settings.model import ConfigDict, Field
 from indexes.settings.sections import IndexSettings, SectionModel
 
 
@@ -279,12 +278,14 @@ class AnswerSettings(SectionModel):
     )
     memory_tokens: int = Field(3000, ge=256, description="tokens of the conversation that a chat keeps")
 
-    @field_validator("routing", mode="before")
     @classmethod
-    def _read_routing(cls, value: object) -> object:
+    def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read true and false, as in earlier settings."""
-        words = {"true": "general", "false": "off"}
-        return words.get(str(value).lower(), value)
+        if "routing" in values:
+            words = {"true": "general", "false": "off"}
+            routing = values["routing"]
+            values["routing"] = words.get(str(routing).lower(), routing)
+        return values
 
 
 class ServeSettings(SectionModel):

@@ -23,7 +23,7 @@ from indexes.copying.ends import (
 )
 from indexes.copying.report import CopyReport
 from indexes.display import counted
-from indexes.encoders.base import EMPTY_SPARSE
+from indexes.encoders.vectors import EMPTY_SPARSE
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.errors import StoreError
 from indexes.ingest.report import Progress

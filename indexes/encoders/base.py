@@ -11,10 +11,16 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+from indexes.registry import later
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = later("numpy")
+
 
 Spans = Sequence[tuple[int, int]]  # (start, end) of each sentence in a passage
 
@@ -36,9 +42,6 @@ class SparseVector:
 
     def __len__(self) -> int:
         return int(self.indices.size)
-
-
-EMPTY_SPARSE = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)

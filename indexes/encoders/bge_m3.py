@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, Spans, SparseVector
+from indexes.encoders.base import Encoded, Fingerprint, Spans, SparseVector
 from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.networks.bert import bert_of
 from indexes.encoders.networks.questions import ALONE, QuestionNetwork, machine_key
 from indexes.encoders.paired import read_twice
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches, within
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
-from indexes.encoders.vectors import join, join_many, unit_rows, weighted, with_prompt
+from indexes.encoders.vectors import EMPTY_SPARSE, join, join_many, unit_rows, weighted, with_prompt
 from indexes.errors import EncoderError, first_line
 from indexes.settings.sections import EncoderSettings
 

@@ -16,8 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from indexes.encoders.base import EMPTY_SPARSE, SparseVector
-from indexes.encoders.vectors import join, join_many, weighted
+from indexes.encoders.base import SparseVector
+from indexes.encoders.vectors import EMPTY_SPARSE, join, join_many, weighted
 from indexes.settings.sections import SparseSettings
 from indexes.text.characters import is_han
 from indexes.text.words import TOKEN, WORD_RULES, counted, in_capitals, parts_of, prepared, readings

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
+from indexes.encoders.base import Encoded, Fingerprint, SparseVector
 from indexes.encoders.batching import token_batches
 from indexes.encoders.loading.probe import UNLIKE, refuse_code
 from indexes.encoders.tokens import forward_pass
 from indexes.encoders.torch_runtime import choose_device, model_folder, quiet_loading, weights_digest
-from indexes.encoders.vectors import join, weighted
+from indexes.encoders.vectors import EMPTY_SPARSE, join, weighted
 from indexes.errors import EncoderError, SettingsError, first_line
 from indexes.settings.sections import IndexSettings
 

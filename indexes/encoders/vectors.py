@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.base import EMPTY_SPARSE, SparseVector
+from indexes.encoders.base import SparseVector
 from indexes.errors import EncoderError, TextError
 from indexes.text.characters import estimate_tokens, valid
+
+EMPTY_SPARSE = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
 
 
 def with_prompt(prompt: str, texts: Sequence[str]) -> list[str]:

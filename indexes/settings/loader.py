@@ -19,15 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
-
 from indexes.errors import SettingsError
 from indexes.folders import user_folder
 from indexes.settings.key_file import SECRET, keys_beside
+from indexes.settings.model import Model
 from indexes.settings.profiles import PROFILES
 from indexes.settings.trust import require_trust
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=Model)
 
 PREFIX = "RAG_"
 FILE_NAME = "rag.toml"
@@ -123,13 +122,13 @@ def load(
     return Loaded(settings, origins, file, keys)
 
 
-def _keys(settings: BaseModel, file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _keys(settings: Model, file: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the API keys in the ``.env`` beside the file that these settings name and that are not set."""
     names = {getattr(getattr(settings, name), "api_key_env", "") for name in type(settings).model_fields}
     return keys_beside(file, {name for name in names if name and not environ.get(name)})
 
 
-def sections(tree: type[BaseModel]) -> dict[str, type[BaseModel]]:
+def sections(tree: type[Model]) -> dict[str, type[Model]]:
     """Return section name -> its model.
 
     >>> from indexes.settings.sections import IndexSettings
@@ -139,11 +138,11 @@ def sections(tree: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return {
         name: info.annotation
         for name, info in tree.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Model)
     }
 
 
-def known_keys(tree: type[BaseModel]) -> list[str]:
+def known_keys(tree: type[Model]) -> list[str]:
     """Return every "section.field" and top-level "field" of the tree, in order.
 
     >>> from indexes.settings.sections import IndexSettings
@@ -167,7 +166,7 @@ def variable_of(key: str) -> str:
 
 
 def unknown_variables(
-    tree: type[BaseModel], environ: Mapping[str, str], key_variables: Iterable[str] = ()
+    tree: type[Model], environ: Mapping[str, str], key_variables: Iterable[str] = ()
 ) -> list[str]:
     """Return ``RAG_*`` variables unknown to the settings, the commands and ``key_variables`` (names of secrets).
 
@@ -270,7 +269,7 @@ def _choose_profile(
     return str(name), source
 
 
-def _profile_layer(tree: type[BaseModel], name: str, table: dict[str, Any], origin: str) -> dict[str, _Entry]:
+def _profile_layer(tree: type[Model], name: str, table: dict[str, Any], origin: str) -> dict[str, _Entry]:
     """Return a built-in profile, overridden by the file's profile of the same name."""
     label = f"profile {name}"
     known = sections(tree)
@@ -286,7 +285,7 @@ def _profile_layer(tree: type[BaseModel], name: str, table: dict[str, Any], orig
 
 
 def _environment_layer(
-    tree: type[BaseModel], environ: Mapping[str, str], others: list[tuple[str, _Entry]]
+    tree: type[Model], environ: Mapping[str, str], others: list[tuple[str, _Entry]]
 ) -> dict[str, _Entry]:
     known = {variable_of(key): key for key in known_keys(tree)}
     owners = tuple(f"{PREFIX}{name.upper()}_" for name in sections(tree))
@@ -308,7 +307,7 @@ def _environment_layer(
 
 
 def _flatten(
-    tree: type[BaseModel], table: Mapping[str, object], origin: str, prefix: str, folder: Path | None = None
+    tree: type[Model], table: Mapping[str, object], origin: str, prefix: str, folder: Path | None = None
 ) -> dict[str, _Entry]:
     """Convert nested or dotted names to entries. ``folder``: folder of the file, to which its paths are relative."""
     known, ignores = sections(tree), tree.model_config.get("extra") == "ignore"
@@ -328,9 +327,9 @@ def _flatten(
     return entries
 
 
-def _dotted(table: Mapping[str, object], known: Mapping[str, type[BaseModel]]) -> Iterator[tuple[str, object]]:
+def _dotted(table: Mapping[str, object], known: Mapping[str, type[Model]]) -> Iterator[tuple[str, object]]:
     for key, value in table.items():
-        if isinstance(value, BaseModel):
+        if isinstance(value, Model):
             value = value.model_dump(exclude_unset=True)
         if isinstance(value, Mapping) and "." not in key:
             for field, inner in value.items():
@@ -341,7 +340,7 @@ def _dotted(table: Mapping[str, object], known: Mapping[str, type[BaseModel]]) -
             yield key, value
 
 
-def _refuse(tree: type[BaseModel], key: str, value: object, where: str) -> None:
+def _refuse(tree: type[Model], key: str, value: object, where: str) -> None:
     if SECRET.search(key):
         shown, remedy = "***", "keep secrets in an environment variable and put its name into the field api_key_env"
     else:
@@ -394,15 +393,16 @@ def _build(tree: type[T], entries: dict[str, _Entry]) -> T:
         if name in values:
             try:
                 values[name] = model(**values[name])
-            except ValidationError as error:
+            except ValueError as error:
                 raise _unusable(error, name, entries) from error
     try:
         return tree(**values)
-    except ValidationError as error:
+    except ValueError as error:
         raise _unusable(error, "", entries) from error
 
 
-def _unusable(error: ValidationError, section: str, entries: dict[str, _Entry]) -> SettingsError:
+def _unusable(error: Any, section: str, entries: dict[str, _Entry]) -> SettingsError:
+    """Return pydantic's ValidationError (a ValueError) with the layer that the value is from."""
     problems = error.errors(include_url=False)
     first = problems[0]
     field = str(first["loc"][0])

@@ -1,6 +1,6 @@
 """The part of the settings tree for building and opening an index.
 
-Sections are frozen pydantic models that reject unknown keys. ``rag.settings.Settings`` adds the sections of asking.
+Sections are frozen models that reject unknown keys. ``rag.settings.Settings`` adds the sections of asking.
 ``settings.loader.load`` fills a tree from a profile, rag.toml, ``RAG_*`` variables and arguments, in that order.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from indexes.folders import below_home, user_folder
+from indexes.settings.model import ConfigDict, Field, Model
 
 
-class SectionModel(BaseModel):
+class SectionModel(Model):
     """Base class of the settings sections: frozen, unknown keys rejected.
 
     >>> try:
@@ -284,7 +283,7 @@ class StoreSettings(SectionModel):
     )
 
 
-class IndexSettings(BaseModel):
+class IndexSettings(Model):
     """All settings of ``build_index`` and ``open_index``. Sections of asking are ignored.
 
     >>> IndexSettings().split.mode

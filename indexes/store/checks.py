@@ -12,13 +12,17 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import DiskSpaceError, StoreError
+from indexes.registry import later
 from indexes.text.characters import HAN
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = later("numpy")
 
 _NAME = re.compile(rf"[A-Za-z0-9_\-{HAN}][A-Za-z0-9_.\-{HAN}]{{0,79}}")
 MEGABYTE = 1 << 20

@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from indexes.display import counted
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.errors import CollectionNotFoundError, StoreError
+from indexes.registry import later
 from indexes.settings.sections import StoreSettings
 from indexes.store import models, schema, search
 from indexes.store.checks import check_name, disk_bytes
@@ -26,9 +24,13 @@ from indexes.store.models.graph import RECALL, Choice, Graph, choose
 from indexes.store.search import HybridHit
 
 if TYPE_CHECKING:
+    import numpy as np
     from llama_index.core.vector_stores.types import MetadataFilters
+    from numpy.typing import NDArray
 
     from indexes.nodes.record import SentenceRecord
+else:
+    np = later("numpy")
 
 GRAPH_SEEN = 30.0  # seconds for which the recorded graph is cached: reading it is a request to a server
 LOOKUP = 512  # documents whose first sentence is fetched in one call

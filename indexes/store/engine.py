@@ -10,17 +10,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.models.graph import Built, Wanted
 from indexes.store.payload import plain_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = later("numpy")
 
 DENSE = "dense"
 SPARSE = "sparse"

@@ -8,13 +8,17 @@ from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
-
 from indexes.errors import StoreError
+from indexes.registry import later
 from indexes.text.characters import valid
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 
 def plain_json(value: Any, place: str = "") -> Any:
@@ -42,14 +46,14 @@ def plain_json(value: Any, place: str = "") -> Any:
         return valid(str(value))
     if isinstance(value, float) and math.isfinite(value):
         return value
-    if isinstance(value, np.generic):
-        return plain_json(value.item(), place)
-    if isinstance(value, np.ndarray):
-        return plain_json(value.tolist(), place)
     if isinstance(value, Mapping):
         return {valid(str(key)): plain_json(item, f"{place}.{key}".lstrip(".")) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_json(item, place) for item in value]
+    if isinstance(value, np.generic):
+        return plain_json(value.item(), place)
+    if isinstance(value, np.ndarray):
+        return plain_json(value.tolist(), place)
     if isinstance(value, (set, frozenset)):
         return sorted((plain_json(item, place) for item in value), key=str)
     if isinstance(value, (date, time)):  # a datetime is a date

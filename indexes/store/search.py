@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from indexes.encoders.base import SparseVector
 from indexes.store import models
@@ -16,11 +13,15 @@ from indexes.store.engine import Engine, Hit, Lack, Leg
 from indexes.store.fusion import SCALED, Method, fuse, longness, supported
 from indexes.store.models.graph import RECALL, Choice
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 TIE_MARGIN = 16  # hits requested beyond the limit, so that ties at the limit are resolved by id
 
 Scores = list[tuple[str, float]]  # (id, score)
 LegScores = tuple[Scores, Scores]  # of the dense leg and the sparse leg
-Vectors = tuple[NDArray[np.float32] | None, SparseVector | None]  # of a question
+Vectors: TypeAlias = "tuple[NDArray[np.float32] | None, SparseVector | None]"  # of a question
 
 
 @dataclass(slots=True)

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from uuid import NAMESPACE_URL, uuid5
 
-import numpy as np
-from numpy.typing import NDArray
-
 from indexes.display import Bilingual
 from indexes.encoders.base import Fingerprint
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.collection import PAGE, Collection, DocumentInfo, document_filter
 from indexes.store.engine import SPARSE, Engine
@@ -25,7 +23,11 @@ from indexes.store.filters import to_qdrant_filter
 from indexes.store.search import HybridHit
 
 if TYPE_CHECKING:
+    import numpy as np
     from llama_index.core.schema import BaseNode
+    from numpy.typing import NDArray
+else:
+    np = later("numpy")
 
 MIDDLE = 1 << 20  # position of a hit in its own window; sentences before it count down from there
 SPARSE_NAMES = ("text-sparse-new", "text-sparse")

@@ -22,7 +22,8 @@ import numpy as np
 from eval.bench.timing import Facts, Rows, command
 from eval.finetune.training.options import option
 from indexes.encoders import bm25
-from indexes.encoders.base import EMPTY_SPARSE, Encoded, SparseVector
+from indexes.encoders.base import Encoded, SparseVector
+from indexes.encoders.vectors import EMPTY_SPARSE
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.nodes.record import SentenceRecord, place_of
 from indexes.settings.sections import IndexSettings

@@ -97,6 +97,8 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
             "RAG_ENCODER_PROVIDER": model,
             "RAG_ENCODER_MODEL": model,
             "HF_HUB_OFFLINE": "1",
+            "PYTHONDONTWRITEBYTECODE": "",  # an installed package has its byte code
+            "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
         }
         for model, store in stores.items()
     }
@@ -114,7 +116,7 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
             modules = imported[name, tree]
             listed = folder / "modules.json"
             listed.write_text(json.dumps(modules), encoding="utf-8")
-            alone = run(raced[tree], ["-P", "-c", IMPORT, str(listed)])
+            alone = run(raced[tree], ["-P", "-c", IMPORT, str(listed)], variables[commands[name][0]])
             row: dict[str, object] = {"command": name}
             if options.against:
                 row["tree"] = tree

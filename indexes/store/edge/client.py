@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import StoreError
 from indexes.store import models
@@ -24,6 +21,10 @@ from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id
 from indexes.store.edge.searchers.messages import as_said, hits_in, lack_out, leg_out
 from indexes.store.engine import DENSE, SPARSE, Hit, Lack, Leg, searched_again
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WRITE_BATCH = 500  # points per call: the engine holds the GIL during one, about 40 ms
 

@@ -7,16 +7,20 @@ Covered is what RagWright and LlamaIndex's Qdrant store use; anything else raise
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import PointId, from_edge_id, to_edge_id
 from indexes.store.edge.packing import SEGMENTS
 from indexes.store.models.graph import Wanted
 from indexes.store.payload import plain_json
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 SCAN_KB = 10_000  # the engine's default
 BYTES = {"float32": 4, "float16": 2, "uint8": 1, "turbo8": 1, "turbo16": 2}  # per value

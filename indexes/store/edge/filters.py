@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.edge.ids import as_object
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 
 def filter_(value: models.Filter | None) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from numbers import Integral
 from typing import Any
-
-import numpy as np
 
 from indexes.errors import StoreError
 
@@ -31,7 +30,7 @@ def as_object(point_id: Any) -> int | uuid.UUID:
     >>> as_object("FA1F471D66495C34B35EB0F2D2A253B4")
     UUID('fa1f471d-6649-5c34-b35e-b0f2d2a253b4')
     """
-    if isinstance(point_id, (int, np.integer)) and not isinstance(point_id, bool) and point_id >= 0:
+    if isinstance(point_id, Integral) and not isinstance(point_id, bool) and int(point_id) >= 0:
         return int(point_id)
     try:
         return point_id if isinstance(point_id, uuid.UUID) else uuid.UUID(str(point_id))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import StoreError
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge import convert
 from indexes.store.edge.filters import filter_
 from indexes.store.engine import Hit, Leg
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 PAGE = 500  # points per call: the engine holds the GIL during one
 Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names

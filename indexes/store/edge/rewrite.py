@@ -12,17 +12,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import StoreError
 from indexes.files import copy_folder, remove
+from indexes.registry import later
 from indexes.store.edge.aside.aside import PREFIX
 from indexes.store.edge.convert import described_config, field_schema
 from indexes.store.edge.faults import is_panic
 from indexes.store.edge.packing import PACK_POINTS, SEGMENTS
 from indexes.store.edge.query import pages
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 LENGTHS = 0.9, 1.1  # norm of an intact vector: 1 apart from rounding
 

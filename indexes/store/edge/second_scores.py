@@ -9,12 +9,16 @@ weight equals it) costs more than the search: 1.1 times, while terms are new.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from indexes.encoders.base import SparseVector
+from indexes.registry import later
 from indexes.store.engine import Lack, Leg
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 FULL = (None, "float32", "float16")  # data types for which a score is a plain product
 Scores = dict[str, float]

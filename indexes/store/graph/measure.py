@@ -8,13 +8,17 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.engine import Hit, Leg
 from indexes.store.models.graph import EFS, NEAREST, USUAL_EF, Found, Graph, Wanted
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 ASKED = 60  # stored vectors, and as many between two; 600 neighbours give a recall of 0.98 to about 0.006
 SHARE = 0.7  # weight of the first vector in one between two

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexes.errors import SettingsError
+from indexes.settings.light_model import strict
 from indexes.settings.loader import known_keys, load, sections, unknown_variables, variable_of
 from indexes.settings.profiles import PROFILES
 from indexes.settings.sections import EncoderSettings, IndexSettings
@@ -320,8 +321,8 @@ def test_pydantic_settings_names_neither_the_variable_nor_the_right_one(
 
     class Usual(BaseSettings):
         model_config = SettingsConfigDict(env_prefix="RAG_", env_nested_delimiter="__", extra="forbid")
-        llm: LLMSettings = LLMSettings()
-        retrieval: RetrievalSettings = RetrievalSettings()
+        llm: strict(LLMSettings) = strict(LLMSettings)()  # type: ignore[valid-type]
+        retrieval: strict(RetrievalSettings) = strict(RetrievalSettings)()  # type: ignore[valid-type]
 
     monkeypatch.setenv(f"RAG_{section}__{wrong}", "x")
     with pytest.raises(ValidationError) as theirs:

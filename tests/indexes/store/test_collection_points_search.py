@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from qdrant_client.http import models
 
-from indexes.encoders.base import EMPTY_SPARSE, SparseVector
+from indexes.encoders.base import SparseVector
+from indexes.encoders.vectors import EMPTY_SPARSE
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, StoreError
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import StoreSettings

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from indexes.encoders.base import SparseVector
+from indexes.registry import later
 from indexes.store import models
 from indexes.store.engine import Hit, Lack, Leg
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 WORD, MOMENT, DAY = "word", "moment", "day"
 

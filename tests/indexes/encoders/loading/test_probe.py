@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexes.encoders.base import EMPTY_SPARSE, Encoded, SparseVector
+from indexes.encoders.base import Encoded, SparseVector
 from indexes.encoders.bge_m3 import BgeM3
 from indexes.encoders.loading.probe import check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
+from indexes.encoders.vectors import EMPTY_SPARSE
 from indexes.errors import EncoderError, RerankerError
 from indexes.settings.sections import EncoderSettings
 from rag.rerankers.cross_encoder import load_cross_encoder
