@@ -11,8 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
-
-from llama_index.core.schema import Document, TextNode
+from typing import TYPE_CHECKING
 
 from indexes.errors import RagWrightError, ReaderError, SourceError, StoreError
 from indexes.ingest.changed_files import ReadJob
@@ -30,6 +29,9 @@ from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
 from indexes.readers.stream import DocumentStream, Part, stream_of
 from indexes.store.payload import plain_json
 from indexes.text.characters import half_characters, valid
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document, TextNode
 
 BATCH = 128  # records per event
 MOST_TIMES = 30  # maximum length of all sentences, in lengths of the text: rows of tables repeat their head

@@ -1,4 +1,5 @@
-"""The reader's process: receives paths and returns Documents, as JSON over a pipe (not pickle: files are foreign).
+"""The reader's process: receives paths and returns documents in parts, as JSON over a pipe (not pickle: files are
+foreign).
 
 Started by ``indexes.ingest.reader_process``. It dies with its parent, ignores Ctrl-C (the parent handles it), and its
 memory is limited.
@@ -14,7 +15,6 @@ import signal
 import sys
 from dataclasses import astuple
 from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for libraries that print
-    _import_schema_alone()
     from indexes.settings.sections import ReadSettings
 
     module, _, name = reader.partition(":")
@@ -47,19 +46,8 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
                 return
 
 
-def _import_schema_alone() -> None:
-    """Allow importing ``llama_index.core.schema`` without the 800 modules that ``llama_index.core`` imports.
-
-    Readers only need ``Document``. Starting a worker costs 0.7 s of CPU time this way, instead of 2.5 s.
-    """
-    spec = find_spec("llama_index.core")
-    if spec is not None and spec.name not in sys.modules:
-        sys.modules[spec.name] = module_from_spec(spec)  # not executed: submodules are found, but nothing runs
-
-
 def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, Any], memory_mb: int) -> None:
     from indexes.errors import RagWrightError
-    from indexes.readers.stream import PART_CHARS, stream_of
 
     path, source = request["path"], request["source"]
 
@@ -67,8 +55,7 @@ def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, A
         _send(pipe, {"skip": _stored(name, path, source), "reason": reason})
 
     try:
-        for document in read_file(Path(path), settings=settings, on_skip=skipped):
-            stream = stream_of(document, size=PART_CHARS)
+        for stream in read_file(Path(path), settings=settings, on_skip=skipped):
             metadata = {**stream.metadata, "source": _stored(stream.metadata.get("source"), path, source)}
             _send(pipe, {"document": _stored(stream.doc_id, path, source), "metadata": metadata})
             for part in stream.parts:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llama_index.core.schema import Document, TextNode
-
 from indexes.encoders.base import Encoder
 from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
@@ -398,6 +396,8 @@ def _paths(source: Source) -> list[Path] | None:
 
 
 def _objects(feed: Feed, items: list[Any]) -> Iterator[Event]:
+    from llama_index.core.schema import Document, TextNode  # what was given has imported it
+
     if all(isinstance(item, Document) for item in items):
         return feed.documents(items)
     if all(isinstance(item, TextNode) for item in items):

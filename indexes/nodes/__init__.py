@@ -1,6 +1,6 @@
 """Split documents into nodes: sentences, chunks or children, each stored once with its place in the document.
 
-Importing the parsers imports LlamaIndex; importing the records does not.
+The functions that split import no LlamaIndex; its node parsers are in ``parsers``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from llama_index.core.schema import Document
 
-    from indexes.nodes.fixed_size import FixedSizeNodeParser
-    from indexes.nodes.parent_child_parser import ParentChildNodeParser
+    from indexes.nodes.parsers.fixed_size import FixedSizeNodeParser
+    from indexes.nodes.parsers.parent_child import ParentChildNodeParser
+    from indexes.nodes.parsers.sentence_window import SentenceWindowNodeParser
     from indexes.nodes.record import SentenceRecord, point_id
-    from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
+    from indexes.nodes.sentence_window import iter_records
     from indexes.readers.stream import DocumentStream
     from indexes.settings.sections import SplitSettings
 
@@ -35,10 +36,10 @@ __all__ = [
 __getattr__, __dir__ = face(
     __name__,
     {
-        "FixedSizeNodeParser": "indexes.nodes.fixed_size",
-        "ParentChildNodeParser": "indexes.nodes.parent_child_parser",
+        "FixedSizeNodeParser": "indexes.nodes.parsers.fixed_size",
+        "ParentChildNodeParser": "indexes.nodes.parsers.parent_child",
         "SentenceRecord": "indexes.nodes.record",
-        "SentenceWindowNodeParser": "indexes.nodes.sentence_window",
+        "SentenceWindowNodeParser": "indexes.nodes.parsers.sentence_window",
         "iter_records": "indexes.nodes.sentence_window",
         "point_id": "indexes.nodes.record",
     },
@@ -62,7 +63,7 @@ def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
             record is too long; with another, or None, only characters count.
     """
     from indexes.nodes.fixed_size import iter_chunks
-    from indexes.nodes.parent_child_parser import iter_children
+    from indexes.nodes.parent_child import iter_children
     from indexes.nodes.sentence_window import iter_records
 
     count_tokens = getattr(encoder, "count_tokens", None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
-from llama_index.core.schema import Document
+from typing import TYPE_CHECKING, Any
 
 from indexes.nodes.tables import is_rule
 from indexes.readers.outline import Section, outline_of
 from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 ATOMIC = frozenset(("table", "image", "code"))
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
@@ -68,6 +69,7 @@ class Node:
 def blocks_of(document: Document) -> list[Block]:
     r"""Return the blocks of a document in order; only white space lies between them.
 
+    >>> from llama_index.core.schema import Document
     >>> [block.kind for block in blocks_of(Document(text="# Care\n\nDry it.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"))]
     ['heading', 'text', 'table']
     """

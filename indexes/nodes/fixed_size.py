@@ -6,20 +6,19 @@ A window of chunks reads like the document: ``join_records`` includes an overlap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-from llama_index.core.schema import Document
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import SettingsError
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, Render, pieces
 from indexes.nodes.record import SentenceRecord
-from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sentence_window import RunPlaces, run_records
 from indexes.nodes.sliding_sentences import in_order, spans_of, window_of
 from indexes.nodes.sliding_text import TextRun, TextWindow, iter_runs
 from indexes.readers.stream import DocumentStream
 from indexes.text.sentences import Span
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 CHUNK_CHARS = 150  # 100 to 150 suit Chinese
 
@@ -38,6 +37,7 @@ def iter_chunks(
     A chunk has as many whole sentences of one section as fit; a longer sentence is cut. Tables give one record per row,
     code blocks are cut at ``chunk_chars``, without overlap at line ends.
 
+    >>> from llama_index.core.schema import Document
     >>> document = Document(text="It rains. We stay in. Tomorrow we go.")
     >>> [chunk.text for chunk in iter_chunks(document, chunk_chars=25, overlap_chars=0)]
     ['It rains. We stay in.', 'Tomorrow we go.']
@@ -119,30 +119,3 @@ def _kept(text: str, at: int, chunk: list[Span], following: Span, limits: Limits
         if text[place - at] in "，、；：,; \t\n":
             return [Span(place + 1, end)] if text[place + 1 - at : end - at].strip() else []
     return [Span(lowest, end)] if lowest > chunk[-1].start else []
-
-
-class FixedSizeNodeParser(RecordNodeParser):
-    """LlamaIndex node parser: chunks of at most ``chunk_chars`` characters that end at sentences.
-
-    >>> parser = FixedSizeNodeParser(chunk_chars=20, overlap_chars=6)
-    >>> [node.text for node in parser([Document(text="今天下雨。我们不出门。明天也许放晴。后天再去爬山。")])]
-    ['今天下雨。我们不出门。明天也许放晴。', '天也许放晴。后天再去爬山。']
-    """
-
-    chunk_chars: int = Field(default=CHUNK_CHARS, ge=20, description="longest chunk in characters")
-    overlap_chars: int = Field(
-        default=OVERLAP, ge=0, description="maximum overlap of neighbouring chunks in characters"
-    )
-
-    @model_validator(mode="after")
-    def _overlap_fits(self) -> FixedSizeNodeParser:
-        if self.overlap_chars * 2 > self.chunk_chars:
-            raise ValueError(f"overlap_chars {self.overlap_chars} is more than half of chunk_chars {self.chunk_chars}")
-        return self
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "RagWrightFixedSizeNodeParser"
-
-    def records(self, document: Document) -> Iterator[SentenceRecord]:
-        return iter_chunks(document, chunk_chars=self.chunk_chars, overlap_chars=self.overlap_chars)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from llama_index.core.schema import Document
+from typing import TYPE_CHECKING, Any
 
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sliding_text import LOOK_AHEAD, TextRun, TextWindow
@@ -15,6 +13,9 @@ from indexes.readers.stream import DocumentStream, stream_of
 from indexes.text.lines import LIST_MARK, Paragraph, after_space
 from indexes.text.sentences import LONGEST, Span, walk_cuts, walk_sentences
 from indexes.text.units import MARKS_CHARS, UNIT_CHARS, is_fragment, is_label, is_numbers, says_nothing
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 AT_ONCE = 2 * LONGEST  # characters processed together: the longest sentence, and the text after it
 

@@ -1,4 +1,7 @@
-"""Read files into LlamaIndex Documents: text with its outline, and where it came from. One module per format."""
+"""Read files into documents: text with its outline, and where it came from. One module per format.
+
+``read_file`` returns LlamaIndex Documents. Ingestion uses ``read_streams``, which does not import LlamaIndex.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from indexes.display import counted
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
 from indexes.readers.inline import real_title
-from indexes.readers.outline import NOTES_KEY, Section, make_document
+from indexes.readers.outline import NOTES_KEY, Section
 from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.properties import file_metadata, properties_of
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
+from indexes.readers.stream import DocumentStream, parts_of
 from indexes.settings.sections import ReadSettings
 from indexes.text.characters import half_characters, valid, valid_value
 from indexes.text.invisible import Removed, without_invisible
@@ -90,6 +94,18 @@ def read_file(
         ReaderError: the file is empty, damaged, locked by a password or unreadable; the message names path and reason.
         SettingsError: ``settings.ocr`` does not name a function.
     """
+    return [read.document() for read in read_streams(path, doc_id=doc_id, settings=settings, ocr=ocr, on_skip=on_skip)]
+
+
+def read_streams(
+    path: Path,
+    *,
+    doc_id: str | None = None,
+    settings: ReadSettings | None = None,
+    ocr: Ocr | None = None,
+    on_skip: OnSkip | None = None,
+) -> list[DocumentStream]:
+    """Read one file as ``read_file`` does, with the same arguments and errors, into documents in parts."""
     path = Path(path)
     _format_of(path)
     shown = printable(path)
@@ -121,8 +137,8 @@ def read_file(
     return documents
 
 
-def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Document]:
-    """Yield the Documents of a file or member; for an archive those of its members, with faults to ``on_skip``."""
+def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[DocumentStream]:
+    """Yield the documents of a file or member; for an archive those of its members, with faults to ``on_skip``."""
     module, file_type = _format_of(Path(file.name))
     if module != "archive":
         yield _document(file, source, module, file_type)
@@ -154,7 +170,7 @@ def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
     return notes
 
 
-def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:
+def _document(file: SourceFile, source: str, module: str, file_type: str) -> DocumentStream:
     extract, properties = _valid(file, _extract(file, module, file_type), properties_of(file, file_type))
     extract = _visible(extract)
     if not extract.text.strip():
@@ -165,7 +181,7 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
     metadata["title"] = real_title(metadata["title"]) or file.stem
     if notes := file.all_notes():
         metadata[NOTES_KEY] = [valid(note) for note in notes]
-    return make_document(source, extract.text, extract.sections, metadata)
+    return DocumentStream(source, metadata, parts_of(extract.text, extract.sections or [Section(0, len(extract.text))]))
 
 
 def _valid(file: SourceFile, extract: Extract, properties: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:

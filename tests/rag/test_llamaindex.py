@@ -26,8 +26,8 @@ from qdrant_client import QdrantClient
 from indexes import Index, build_index, open_index
 from indexes import registry as registered
 from indexes.errors import FingerprintMismatchError, RerankerError, SourceError
+from indexes.nodes import SentenceWindowNodeParser
 from indexes.nodes.record import SentenceRecord
-from indexes.nodes.sentence_window import SentenceWindowNodeParser
 from rag import Settings, build_chat_engine, build_query_engine, build_retriever
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine

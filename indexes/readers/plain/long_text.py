@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llama_index.core.schema import Document
-
 from indexes.errors import ReaderError
-from indexes.readers import OnSkip, read_file
+from indexes.readers import OnSkip, read_streams
 from indexes.readers.decode import CONTROL, CONTROL_SHARE
 from indexes.readers.outline import Section
 from indexes.readers.plain.text import Mark, chapters, sections_of
@@ -31,8 +29,8 @@ _SUFFIXES = (".txt", ".text", ".log")
 _LINE = 256  # characters; a longer line is not a heading
 
 
-def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[Document | DocumentStream]:
-    """Read a file as ``read_file`` does, but long text files as streams.
+def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[DocumentStream]:
+    """Read a file as ``read_streams`` does, but long text files part by part.
 
     >>> _ = (folder / "a.txt").write_text("It rains.")
     >>> [part.text for part in read_parts(folder / "a.txt", settings=ReadSettings(), on_skip=print)]
@@ -43,7 +41,7 @@ def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterat
     """
     stream = _stream(path, settings) if path.suffix.lower() in _SUFFIXES else None
     if stream is None:
-        yield from read_file(path, settings=settings, on_skip=on_skip)
+        yield from read_streams(path, settings=settings, on_skip=on_skip)
     else:
         yield stream
 

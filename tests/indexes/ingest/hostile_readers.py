@@ -9,18 +9,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from llama_index.core.schema import Document
+from indexes.readers import read_streams
+from indexes.readers.stream import DocumentStream, Part
 
-from indexes.readers import read_file as real
 
-
-def read_file(path: Path, **options: Any) -> list[Document]:
+def read(path: Path, **options: Any) -> list[DocumentStream]:
     if path.stem == "hangs":
         time.sleep(600)
     if path.stem == "eats":
-        return [Document(text=str(len(bytearray(1 << 40))))]
+        return [text_of(str(len(bytearray(1 << 40))))]
     if path.stem == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
     if path.stem == "imports":
-        return [Document(text=" ".join(name for name in sys.modules if name.startswith("llama_index.core.")))]
-    return real(path, **options)
+        return [text_of(" ".join(sys.modules))]
+    return read_streams(path, **options)
+
+
+def text_of(text: str) -> DocumentStream:
+    return DocumentStream("any", {}, iter([Part(text)]))

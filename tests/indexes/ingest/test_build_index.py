@@ -18,8 +18,8 @@ from indexes import Index, build_index, open_index
 from indexes.encoders.base import Encoder
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, SourceError
 from indexes.ingest.report import Progress
+from indexes.nodes import SentenceWindowNodeParser
 from indexes.nodes.record import point_id
-from indexes.nodes.sentence_window import SentenceWindowNodeParser
 from indexes.settings.sections import EncoderSettings, IndexSettings, SparseSettings
 from tests import ROOT
 from tests.indexes.words_model import words_model

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from llama_index.core.schema import Document
 
 from indexes.errors import ReaderError
 from indexes.readers import read_file
@@ -24,7 +23,7 @@ LINES = [
 ]  # fmt: skip
 
 
-def streamed(path: Path, **read: object) -> object:
+def streamed(path: Path, **read: object) -> DocumentStream:
     (document,) = long_text.read_parts(path, settings=ReadSettings(**read), on_skip=lambda name, reason: None)
     return document
 
@@ -50,7 +49,6 @@ def test_parts_are_the_whole(
             patch.setattr(long_text, "LONG_BYTES", 1)
             patch.setattr(long_text, "BLOCK_BYTES", block)
             found = streamed(path)
-            assert isinstance(found, DocumentStream)
             parts = found.document()
         assert (parts.text, parts.metadata, parts.node_id) == (whole.text, whole.metadata, whole.node_id)
 
@@ -70,8 +68,9 @@ def test_what_is_no_plain_utf_8_is_read_whole(data: bytes, tmp_path: Path, monke
     path = tmp_path / "a.txt"
     path.write_bytes(data)
     with contextlib.suppress(ReaderError):  # some of them nothing can read
-        for part in long_text.read_parts(path, settings=ReadSettings(), on_skip=lambda *_: None):
-            assert isinstance(part, Document)
+        (whole,) = read_file(path)
+        assert streamed(path).document().text == whole.text
+    assert long_text._stream(path, ReadSettings()) is None
 
 
 def test_only_a_part_is_held(tmp_path: Path) -> None:
@@ -81,7 +80,6 @@ def test_only_a_part_is_held(tmp_path: Path) -> None:
         while file.tell() < 9 << 20:
             file.write("".join(draw.choice(LINES[8:10]) for _ in range(2000)) + "\n" * draw.randrange(3))
     found = streamed(path)
-    assert isinstance(found, DocumentStream)
     sizes = [len(part.text) for part in found.parts]
     assert len(sizes) > 30 and max(sizes) <= long_text.BLOCK_BYTES
 
@@ -96,7 +94,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             patch.setattr(long_text, "LONG_BYTES", 1)
             tracemalloc.start()
             stream = streamed(path)
-            assert isinstance(stream, DocumentStream)
             length = sum(len(part.text) for part in stream.parts)
             most.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any
-
-from llama_index.core.schema import Document
-from pydantic import Field, PrivateAttr
+from typing import TYPE_CHECKING, Any
 
 from indexes.nodes.blocks import blocks_of
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
 from indexes.nodes.parent_child_cutting import NO_LIMIT, Child, Together, parents_of
 from indexes.nodes.record import SentenceRecord
-from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sentence_window import context_before
 from indexes.nodes.sliding_sentences import in_order, section_metadata, window_of
 from indexes.nodes.tables import caption_before, iter_rows
 from indexes.readers.outline import Section, outline_of
 from indexes.readers.stream import DocumentStream
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 CHILD_MAX_CHARS, PARENT_MAX_CHARS = 300, 1200
 
@@ -42,6 +41,7 @@ def iter_children(
 
     A table that is a parent by itself gives one record per row; a child with more tokens than the encoder reads is cut.
 
+    >>> from llama_index.core.schema import Document
     >>> text = "# Care\n\nDry it.\n\n## Storage\n\nKeep it dark."
     >>> [(child.text, child.parent) for child in iter_children(Document(text=text), child_max_chars=30)]
     [('# Care\n\nDry it.', (0, 1)), ('## Storage\n\nKeep it dark.', (0, 1))]
@@ -52,7 +52,8 @@ def iter_children(
         max_tokens, count_tokens, overlap, contextual: as for ``iter_records``.
     """
     limits = Limits(NO_LIMIT, max_tokens, count_tokens, overlap)
-    document = document if isinstance(document, Document) else document.document()  # a parent may be the whole document
+    if isinstance(document, DocumentStream):  # a parent may be the whole document
+        document = document.document()
     window, _, base = window_of(document)
     drafts = _drafts(document, base, limits, contextual, child_max_chars, parent_max_chars, together)
     return in_order(window, drafts)
@@ -106,38 +107,3 @@ def _records(
     for piece in pieces(text, child.start, child.end, limits, lambda a, b: prefix + text[a:b]):
         words = text[piece.start : piece.end]
         yield SentenceRecord(doc_id, 0, words, piece.start, piece.end, "", number, child.kind, metadata)
-
-
-class ParentChildNodeParser(RecordNodeParser):
-    r"""LlamaIndex node parser: one node per child of a parent.
-
-    ``metadata["parent"]`` has the positions of the first and last child of the node's parent.
-
-    >>> parser = ParentChildNodeParser(child_max_chars=30)
-    >>> nodes = parser([Document(text="# Care\n\nDry it.\n\n## Storage\n\nKeep it dark.")])
-    >>> [node.metadata["parent"] for node in nodes]
-    [[0, 1], [0, 1]]
-
-    Args:
-        together: optional LLM pass, not serialised: ``indexes.nodes.topic_pass.ask_llm(llm)``.
-    """
-
-    child_max_chars: int = Field(default=CHILD_MAX_CHARS, ge=1, description="longest child in characters")
-    parent_max_chars: int = Field(default=PARENT_MAX_CHARS, ge=1, description="longest parent in characters")
-    _together: Together | None = PrivateAttr(default=None)
-
-    def __init__(self, *, together: Together | None = None, **fields: Any) -> None:
-        super().__init__(**fields)
-        self._together = together
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "RagWrightParentChildNodeParser"
-
-    def records(self, document: Document) -> Iterator[SentenceRecord]:
-        return iter_children(
-            document,
-            child_max_chars=self.child_max_chars,
-            parent_max_chars=self.parent_max_chars,
-            together=self._together,
-        )

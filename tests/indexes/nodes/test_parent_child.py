@@ -9,7 +9,7 @@ import pytest
 
 from indexes import Index, build_index
 from indexes.nodes import ParentChildNodeParser, SentenceRecord
-from indexes.nodes.parent_child_parser import iter_children
+from indexes.nodes.parent_child import iter_children
 from indexes.nodes.record import join_records
 from indexes.nodes.topic_pass import ask_llm
 from indexes.readers import read_file
