@@ -11,8 +11,6 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llama_index_instrumentation.span import active_span_id
-
 from indexes.errors import LLMError
 from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
@@ -20,7 +18,7 @@ from rag.answer.refusal.calibration import check_calibration
 from rag.answer.source_nodes import passage_node
 from rag.answer.writing import PreparedAnswer
 from rag.answer_steps import AnswerSteps
-from rag.instrumentation import dispatcher
+from rag.instrumentation import span
 from rag.llms import guarded
 from rag.retrieval.candidate import Passage
 from rag.retrieval.question import QueryLike
@@ -98,7 +96,7 @@ class AnswerEngine:
         """The language model; one in this process is loaded at first use."""
         return self.steps.llm
 
-    @dispatcher.span
+    @span
     def stream(
         self,
         question: str,
@@ -115,7 +113,7 @@ class AnswerEngine:
         """
         return run_now(self._stream(question, filters, searched, BLOCKING, on_end=on_end))
 
-    @dispatcher.span
+    @span
     async def astream(
         self,
         question: str,
@@ -127,7 +125,7 @@ class AnswerEngine:
         """Stream without blocking the event loop: iterate ``.atokens()``."""
         return await self._stream(question, filters, searched, self.awaiting, on_end=on_end)
 
-    @dispatcher.span
+    @span
     def answer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
@@ -139,7 +137,7 @@ class AnswerEngine:
         with instrumentation.query(self.callback_manager, question) as ended:
             return ended(run_now(self._answer(question, filters, searched, BLOCKING)))
 
-    @dispatcher.span
+    @span
     async def aanswer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
@@ -200,7 +198,7 @@ class AnswerStream:
         self._prepared = prepared
         self._on_end = on_end
         self._reported = reported
-        self._span = active_span_id.get()  # the call that searched, parent of the tokens' span
+        self._span = instrumentation.current_span()  # the call that searched, parent of the tokens' span
         self.metadata: dict[str, Any] = {}
         self.response: Any = None
 

@@ -2,21 +2,19 @@
 
 An observer (Phoenix, Langfuse, your own handler) sees one query, retrieval, embedding, rerank and synthesis per
 question, in all forms of engine, chat and retriever. What LlamaIndex's base classes report is not reported again. If
-nobody listens, no event is built and LlamaIndex is not imported: its dispatcher is a small separate package.
+nobody listens, no event is built and LlamaIndex is not imported. Its dispatcher is a separate package; until somebody
+has imported it, nobody can listen, and it is not imported here either: that would take as long as a search.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
+import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-from llama_index_instrumentation import get_dispatcher
-from llama_index_instrumentation.event_handlers import NullEventHandler
-from llama_index_instrumentation.events.span import SpanDropEvent
-from llama_index_instrumentation.span import active_span_id
 
 from indexes.encoders.base import Encoded, Encoder
 from indexes.errors import must_be
@@ -26,7 +24,55 @@ if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
 
 T = TypeVar("T")
-dispatcher = get_dispatcher(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
+LIBRARY = "llama_index_instrumentation"
+DECORATED = "__dispatcher_span_decorated__"  # what its own decorator sets, so that no method is reported twice
+
+
+def _is_there() -> bool:
+    return LIBRARY in sys.modules
+
+
+@functools.cache
+def _dispatcher() -> Any:
+    from llama_index_instrumentation import get_dispatcher
+
+    return get_dispatcher(__name__)
+
+
+def span(method: F) -> F:
+    """Report each call of a method as a span, as the dispatcher's own decorator does, once the dispatcher is there."""
+
+    @functools.cache
+    def reporting() -> Any:
+        return _dispatcher().span(method)
+
+    def bound(instance: Any) -> Any:
+        return (reporting() if _is_there() else method).__get__(instance, type(instance))
+
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def call(self: Any, *values: Any, **given: Any) -> Any:
+            return await bound(self)(*values, **given)
+
+    else:
+
+        @functools.wraps(method)
+        def call(self: Any, *values: Any, **given: Any) -> Any:
+            return bound(self)(*values, **given)
+
+    setattr(call, DECORATED, True)
+    return call  # type: ignore[return-value]
+
+
+def current_span() -> str | None:
+    """Return the id of the span of the call that is running; None if there is none."""
+    if not _is_there():
+        return None
+    from llama_index_instrumentation.span import active_span_id
+
+    return active_span_id.get()
 
 
 class _QuestionWords(Protocol):
@@ -41,7 +87,11 @@ def is_heard(manager: CallbackManager | None = None) -> bool:
     >>> is_heard()
     False
     """
-    at: Any = dispatcher
+    if not _is_there():
+        return bool(manager and manager.handlers)
+    from llama_index_instrumentation.event_handlers import NullEventHandler
+
+    at = _dispatcher()
     while at is not None:
         if not all(isinstance(handler, NullEventHandler) for handler in at.event_handlers):
             return True  # the root's own handler hears nothing
@@ -125,11 +175,11 @@ def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[
         return
     from llama_index.core.instrumentation.events.query import QueryEndEvent, QueryStartEvent
 
-    dispatcher.event(QueryStartEvent(query=question))
+    _dispatcher().event(QueryStartEvent(query=question))
     with _traced(manager), query_step(manager, question) as step_ended:
 
         def ended(response: T) -> T:
-            dispatcher.event(QueryEndEvent(query=question, response=step_ended(response)))
+            _dispatcher().event(QueryEndEvent(query=question, response=step_ended(response)))
             return response
 
         yield ended
@@ -151,12 +201,12 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
         return
     from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent, SynthesizeStartEvent
 
-    dispatcher.event(SynthesizeStartEvent(query=question))
+    _dispatcher().event(SynthesizeStartEvent(query=question))
     with _event(manager, "SYNTHESIZE", {"QUERY_STR": question}) as end:
 
         def ended(response: T) -> T:
             end({"RESPONSE": response})
-            dispatcher.event(SynthesizeEndEvent(query=question, response=response))
+            _dispatcher().event(SynthesizeEndEvent(query=question, response=response))
             return response
 
         yield ended
@@ -183,13 +233,13 @@ def retrieval(
     from llama_index.core.schema import QueryBundle
 
     bundle = question_words if isinstance(question_words, QueryBundle) else QueryBundle(question_words.query_str)
-    dispatcher.event(RetrievalStartEvent(str_or_query_bundle=bundle))
+    _dispatcher().event(RetrievalStartEvent(str_or_query_bundle=bundle))
     with _traced(manager), _event(manager, "RETRIEVE", {"QUERY_STR": bundle.query_str}) as end:
 
         def ended(make: Callable[[], list[NodeWithScore]]) -> None:
             nodes = make()
             end({"NODES": nodes})
-            dispatcher.event(RetrievalEndEvent(str_or_query_bundle=bundle, nodes=nodes))
+            _dispatcher().event(RetrievalEndEvent(str_or_query_bundle=bundle, nodes=nodes))
 
         yield ended
 
@@ -213,12 +263,12 @@ def embedded(manager: CallbackManager | None, encoder: Encoder, texts: Sequence[
     if isinstance(getattr(encoder, "dense", None), EmbeddingModel):
         return encode(texts)
     model = {"model_name": encoder.fingerprint.model, "class_name": type(encoder).__name__, "dim": encoder.dim}
-    dispatcher.event(EmbeddingStartEvent(model_dict=model))
+    _dispatcher().event(EmbeddingStartEvent(model_dict=model))
     with _event(manager, "EMBEDDING", {"SERIALIZED": model}) as end:
         encoded = encode(texts)
         vectors = encoded.dense.tolist()
         end({"CHUNKS": list(texts), "EMBEDDINGS": vectors})
-    dispatcher.event(EmbeddingEndEvent(chunks=list(texts), embeddings=vectors))
+    _dispatcher().event(EmbeddingEndEvent(chunks=list(texts), embeddings=vectors))
     return encoded
 
 
@@ -244,14 +294,14 @@ def reranking(
     from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 
     nodes = make()
-    dispatcher.event(ReRankStartEvent(query=question, nodes=nodes, top_n=top_n, model_name=model))
+    _dispatcher().event(ReRankStartEvent(query=question, nodes=nodes, top_n=top_n, model_name=model))
     payload = {"NODES": nodes, "MODEL_NAME": model, "QUERY_STR": question, "TOP_K": top_n}
     with _event(manager, "RERANKING", payload) as end:
 
         def ended(make: Callable[[], list[NodeWithScore]]) -> None:
             kept = make()
             end({"NODES": kept})
-            dispatcher.event(ReRankEndEvent(nodes=kept))
+            _dispatcher().event(ReRankEndEvent(nodes=kept))
 
         yield ended
 
@@ -278,6 +328,15 @@ async def spanned(
     >>> asyncio.run(read())
     ['at ', 'six']
     """
+    if not _is_there():
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+        return
+    from llama_index_instrumentation.events.span import SpanDropEvent
+    from llama_index_instrumentation.span import active_span_id
+
+    dispatcher = _dispatcher()
     span = f"{type(instance).__name__}.{name}-{uuid.uuid4()}"
     bound = inspect.signature(lambda question: None).bind(question)
     dispatcher.span_enter(id_=span, bound_args=bound, instance=instance, parent_id=parent)

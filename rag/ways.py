@@ -7,15 +7,15 @@ their asynchronous clients and computes in threads.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from llama_index.core.base.llms.types import ChatMessage, ChatResponse
     from llama_index.core.llms import LLM
     from llama_index.core.response_synthesizers import BaseSynthesizer
@@ -87,6 +87,8 @@ class Awaiting:
     async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
         context = contextvars.copy_context()  # carries LlamaIndex's spans, as asyncio.to_thread does
         run = functools.partial(context.run, work, *arguments)
+        import asyncio
+
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:

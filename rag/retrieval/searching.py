@@ -15,7 +15,7 @@ from indexes.display import Bilingual, text_in
 from indexes.encoders.base import Encoded
 from indexes.text.characters import valid
 from rag import instrumentation
-from rag.instrumentation import dispatcher
+from rag.instrumentation import span
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.question import (
@@ -163,7 +163,7 @@ class HybridSearch:
         own = all(one.embedding is None and not one.custom_embedding_strs for one in questions)
         return own and self.settings.hyde.mode != "on" and self.index.store.takes_many
 
-    @dispatcher.span
+    @span
     async def search_by(
         self,
         way: Way,
