@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ class KeptReaders:
         self.fresh = False
         self._idle: dict[str, tuple[subprocess.Popen[bytes], Connection]] = {}
         self._pid = os.getpid()
-        # The kernel ends a reader with the thread that started it, and a build's thread ends with the build.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="test-readers")
         self._patched = False
 
     def patch(self) -> None:
@@ -48,8 +45,6 @@ class KeptReaders:
                     reader._process, reader._pipe = kept
                     reader._ready = True
                     return
-                self._starter.submit(launch, reader).result()
-                return
             launch(reader)
 
         def started_kept(reader: ReaderWorker) -> Connection:

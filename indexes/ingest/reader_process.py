@@ -11,8 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -195,13 +197,15 @@ class ReaderWorker:
         )
         try:
             # A new interpreter, not multiprocessing, which would run the user's script again.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+            self._process = _kept(
+                lambda: subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             )
         except OSError as error:
             ours.close()
@@ -231,6 +235,25 @@ class ReaderWorker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _kept(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Start a process in a thread that waits for its end: Linux ends it with the thread that started it, and the thread
+    that reads ends with each round of a run.
+    """
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def run() -> None:
+        try:
+            process = start()
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for the start
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        process.wait()
+
+    threading.Thread(target=run, name="ragwright-reader", daemon=True).start()
+    return started.result()
 
 
 def _checked(message: dict[str, Any], found: FoundFile) -> dict[str, Any]:
