@@ -165,9 +165,7 @@ def variable_of(key: str) -> str:
     return PREFIX + key.replace(".", "_").upper()
 
 
-def unknown_variables(
-    tree: type[Model], environ: Mapping[str, str], key_variables: Iterable[str] = ()
-) -> list[str]:
+def unknown_variables(tree: type[Model], environ: Mapping[str, str], key_variables: Iterable[str] = ()) -> list[str]:
     """Return ``RAG_*`` variables unknown to the settings, the commands and ``key_variables`` (names of secrets).
 
     >>> from indexes.settings.sections import IndexSettings
