@@ -231,7 +231,14 @@ class CountsTokens(Protocol):
 
 @runtime_checkable
 class GivesStates(Protocol):
-    """Optional part of mean-pooling dense models: the token states before pooling."""
+    """Optional part of mean-pooling dense models: the token states before pooling.
+
+    >>> from types import SimpleNamespace
+    >>> states = np.zeros((3, 384), np.float32), np.array([[0, 0], [0, 2], [3, 8]])
+    >>> model = SimpleNamespace(token_states=lambda texts: [(at, *states) for at in range(len(texts))])
+    >>> isinstance(model, GivesStates), [(at, rows.shape) for at, rows, offsets in model.token_states(["It rains"])]
+    (True, [(0, (3, 384))])
+    """
 
     def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
         """Yield (position, states float32 (tokens, dim), offsets int64 (tokens, 2)) per text, in any order.

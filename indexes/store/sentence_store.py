@@ -39,6 +39,17 @@ MMR_PREFETCH = 4  # dense hits among which MMR chooses, as a multiple of ``simil
 class SentenceVectorStore(BasePydanticVectorStore):
     """A collection built by ``build_index`` (or ``Collection.ensure``) as a LlamaIndex vector store.
 
+    >>> from indexes.encoders.base import Fingerprint
+    >>> from indexes.settings.sections import StoreSettings
+    >>> from indexes.store.client import open_engine
+    >>> settings = StoreSettings(url=":memory:", quantization="none")
+    >>> collection = Collection(open_engine(settings), "guide")
+    >>> collection.ensure(Fingerprint("demo", "", 2, "mean"), idf=False, settings=settings)
+    >>> collection.put([SentenceRecord("a.md", 0, "It rains.")], np.array([[1, 0]], np.float32), None)
+    >>> store = SentenceVectorStore(client=collection.engine.client, collection_name="guide")
+    >>> store.query(VectorStoreQuery(query_embedding=[1.0, 0.0])).nodes[0].text
+    'It rains.'
+
     Args:
         client: a Qdrant client, or the embedded engine (``index.client``).
         collection_name: an existing collection.

@@ -28,7 +28,19 @@ _CLOSED = re.compile(
 
 
 def read(file: SourceFile) -> Extract:
-    """Read an e-book."""
+    r"""Read an e-book.
+
+    >>> parts = {
+    ...     "META-INF/container.xml": '<container><rootfile full-path="book.opf"/></container>',
+    ...     "book.opf": '<package><item id="a" href="a.html"/><itemref idref="a"/></package>',
+    ...     "a.html": "<h1>The mill</h1><p>It turns again.</p>",
+    ... }
+    >>> with zipfile.ZipFile(folder / "a.epub", "w") as archive:
+    ...     for name, text in parts.items():
+    ...         archive.writestr(name, text)
+    >>> read(SourceFile("a.epub", folder / "a.epub")).text
+    'The mill\n\nIt turns again.'
+    """
     with open_zip(file, "an e-book (epub)") as archive:
         names = set(archive.namelist())
         _refuse_protected(file, archive, names)
