@@ -134,7 +134,12 @@ class EdgeFolder:
                 self.close()
                 raise
 
-    def _open(self) -> None:
+    def _open(self, *, swapped: bool = False) -> None:
+        """Open the shard.
+
+        Args:
+            swapped: the old files are still beside it; they are deleted when searches go on.
+        """
         import qdrant_edge as qe
 
         borrows = self.read_only
@@ -142,7 +147,8 @@ class EdgeFolder:
             self.lock.take()
         try:
             if not borrows:
-                rewrite.settle(self.shard_path, None if self.aside is None else self.aside.place)
+                if not swapped:
+                    rewrite.settle(self.shard_path, None if self.aside is None else self.aside.place)
                 snapshot.sweep(self.shard_path)
                 if self.shard_path.is_dir():
                     check_room_to_open(self.shard_path)
@@ -313,10 +319,11 @@ class EdgeFolder:
         with self._mutex:
             aside.go_on()
             aside.place.replace(rewrite.new_place(self.shard_path))
-            self._close_shard()
+            self._let_go()  # without a flush: these files go, and until then their log has everything
+            self.dirty = False
             old = rewrite.swap(self.shard_path, keep=True)
             self.version += 1  # copies have no graph yet
-            self._open()
+            self._open(swapped=True)
         remove(old)
 
     def pack(self, *, min_free_mb: int) -> bool:

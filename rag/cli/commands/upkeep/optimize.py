@@ -18,7 +18,7 @@ EPILOG = """\b
 Examples:
   rag optimize
   rag optimize --collection guide --json
-  rag optimize --set store.hnsw_m=32 --set store.hnsw_ef_construct=200
+  rag optimize --set store.hnsw_m=48 --set store.hnsw_ef_construct=400
 
 'rag ingest' does this itself for collections of store.hnsw_from sentences or more.
 """
@@ -62,7 +62,7 @@ def _show_graph(shared: Shared, changed: bool, graph: Graph | None) -> None:
         for one in graph.found:
             filtered = "" if one.filtered is None else f", with a filter {one.filtered:.3f}"
             recall = f"recall@10 {one.recall:.3f}{filtered}, recall@50 {one.recall_50:.3f}"
-            data(f"  ef {one.ef:>3}: {recall}, {one.ms:.1f} ms")
+            data(f"  ef {one.ef:>4}: {recall}, {one.ms:.1f} ms")
     else:
         data(
             f"{shared.collection}: {'its files were tidied' if changed else 'nothing to do'}; fewer than "

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from indexes.errors import DiskSpaceError, StoreError
-from indexes.files import copy_folder
+from indexes.files import copy_folder, remove
 from indexes.settings.sections import StoreSettings
 from indexes.store import models
 from indexes.store.collection import Collection, document_filter
-from indexes.store.edge import rewrite
+from indexes.store.edge import folder, rewrite
 from indexes.store.edge.building import build
 from indexes.store.edge.client import EdgeClient
 from indexes.store.edge.folder import EdgeFolder
@@ -190,6 +190,27 @@ def test_a_copy_needs_room(edge: EdgeClient) -> None:
         edge.optimize(NAME, graph=WANTED)
     assert left(edge) == ["shard"]
     assert on(edge, NAME).count() == 200
+
+
+def test_searches_do_not_wait_until_the_old_files_are_deleted(
+    edge: EdgeClient, meanwhile: Callable[[Callable[[], None]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_documents(on(edge, NAME), range(4))
+    meanwhile(lambda: None)
+    counted: list[int] = []
+
+    def spy(place: Path) -> None:
+        if place.name == "shard.old":
+            search = threading.Thread(target=lambda: counted.append(on(edge, NAME).count()))
+            search.start()
+            search.join(20)
+        remove(place)
+
+    for module in (folder, rewrite):
+        monkeypatch.setattr(module, "remove", spy)
+    edge.optimize(NAME, graph=WANTED)
+    assert counted == [200]
+    assert left(edge) == ["shard"]
 
 
 # ---- kills ----
