@@ -105,7 +105,13 @@ def read_streams(
     ocr: Ocr | None = None,
     on_skip: OnSkip | None = None,
 ) -> list[DocumentStream]:
-    """Read one file as ``read_file`` does, with the same arguments and errors, into documents in parts."""
+    r"""Read one file as ``read_file`` does, with the same arguments and errors, into documents in parts.
+
+    >>> _ = (folder / "notice.md").write_text("# Care\n\nDry it.\n")
+    >>> stream = read_streams(folder / "notice.md")[0]
+    >>> stream.metadata["title"], [part.text for part in stream.parts]
+    ('Care', ['Care\n\nDry it.'])
+    """
     path = Path(path)
     _format_of(path)
     shown = printable(path)

@@ -34,11 +34,26 @@ _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class NotCertainError(Exception):
-    """Only pydantic can decide whether a value fits."""
+    """Only pydantic can decide whether a value fits.
+
+    >>> class Size(Model):
+    ...     width: int = Field(80, ge=1)
+    >>> Size.model_fields["width"].read("wide")
+    Traceback (most recent call last):
+        ...
+    indexes.settings.light_model.NotCertainError
+    """
 
 
 class FieldInfo:
-    """A field with its default, its description and the bounds of its values."""
+    """A field with its default, its description and the bounds of its values.
+
+    >>> class Size(Model):
+    ...     width: int = Field(80, description="characters in a line", ge=1)
+    >>> field = Size.model_fields["width"]
+    >>> field.annotation, field.bounds, field.read("100")
+    (<class 'int'>, {'ge': 1}, 100)
+    """
 
     def __init__(self, default: Any, description: str | None = None, **bounds: Any) -> None:
         self.default, self.description, self.bounds = default, description, bounds
@@ -66,6 +81,11 @@ class FieldInfo:
 
 def Field(default: Any, *, description: str | None = None, **bounds: Any) -> Any:
     """Declare a field.
+
+    >>> class Size(Model):
+    ...     width: int = Field(80, description="characters in a line", ge=1)
+    >>> Size().width, Size.model_fields["width"].description
+    (80, 'characters in a line')
 
     Args:
         bounds: ge, gt, le, lt and min_length, as for pydantic.
