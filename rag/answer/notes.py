@@ -88,7 +88,11 @@ def why_extractive(llm: LLMSettings, language: Language, *, has_llm: bool) -> Bi
 
 
 def instead_of_model(error: LLMError) -> Bilingual:
-    """Return the note of an answer without the model, which failed."""
+    """Return the note of an answer without the model, which failed.
+
+    >>> print(instead_of_model(LLMError("the server is gone", remedy="start it")))
+    the answer is the documents' own sentences, since the server is gone; start it
+    """
     return Bilingual(
         f"the answer is the documents' own sentences, since {error}", f"语言模型未能作答，以下是文档原句（{error}）"
     )
