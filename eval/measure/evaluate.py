@@ -21,6 +21,7 @@ from indexes.errors import SourceError
 class Evaluation:
     """A run and its scores. ``evaluation["nDCG@10"]`` is the mean of a measure.
 
+    >>> from eval.measure.metrics import score
     >>> qrels, results = {"q1": {"d1": 1}}, {"q1": [("d2", 0.9), ("d1", 0.8)]}
     >>> Evaluation(Run("mine", results), score(results, qrels, ["RR@10"]))["RR@10"]
     0.5

@@ -23,6 +23,7 @@ AT_ONCE = 2 * LONGEST  # characters processed together: the longest sentence, an
 def window_of(document: Document | DocumentStream) -> tuple[TextWindow, str, dict[str, Any]]:
     """Return a document's text, its id, and its metadata without the keys for splitter and report.
 
+    >>> from llama_index.core.schema import Document
     >>> window, doc_id, base = window_of(Document(text="It rains.", id_="a.md", metadata={"source": "a.md"}))
     >>> window.slice(3, 8), doc_id, base
     ('rains', 'a.md', {'source': 'a.md'})
@@ -51,6 +52,7 @@ def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
 def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
     """Yield the sentences of a run (for code: parts of it) with the surrounding text.
 
+    >>> from llama_index.core.schema import Document
     >>> from indexes.nodes.sliding_text import iter_runs
     >>> window, _, _ = window_of(Document(text="It rains. We stay in."))
     >>> [text[span.start : span.end] for text, _, span in spans_of(window, next(iter_runs(window)))]
@@ -103,6 +105,7 @@ def in_order(
 ) -> Iterator[SentenceRecord]:
     r"""Set the positions of one document's records, from 0, and the white space after each.
 
+    >>> from llama_index.core.schema import Document
     >>> window, doc_id, _ = window_of(Document(text="It rains.\nWe stay in.", id_="a.md"))
     >>> drafts = [SentenceRecord(doc_id, 0, "It rains.", 0, 9), SentenceRecord(doc_id, 0, "We stay in.", 10, 21)]
     >>> [(record.position, record.after) for record in in_order(window, iter(drafts))]

@@ -88,6 +88,7 @@ def hybrid(
     """Search one collection for several questions in one call of its engine; return the hits of each.
 
     >>> from types import SimpleNamespace
+    >>> import numpy as np
     >>> def query_arrays(name, legs, with_payload):
     ...     return [[Hit("a", 0.9, {"text": "It rains."}), Hit("b", 0.5, {"text": "It snows."})] for leg in legs]
     >>> engine = SimpleNamespace(query_arrays=query_arrays, scored_payloads=None)

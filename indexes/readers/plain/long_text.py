@@ -33,7 +33,7 @@ def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterat
     """Read a file as ``read_streams`` does, but long text files part by part.
 
     >>> _ = (folder / "a.txt").write_text("It rains.")
-    >>> [part.text for part in read_parts(folder / "a.txt", settings=ReadSettings(), on_skip=print)]
+    >>> [read.document().text for read in read_parts(folder / "a.txt", settings=ReadSettings(), on_skip=print)]
     ['It rains.']
 
     Raises:
