@@ -16,7 +16,8 @@ from indexes.store.filters import check_filters
 from indexes.text.characters import valid
 from rag import instrumentation
 from rag.answer import notes
-from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
+from rag.answer.check.citations import CitationStream, CitedAnswer
+from rag.answer.check.mark_forms import is_only_marks
 from rag.answer.check.meaning import Meaning
 from rag.answer.check.notes import notes_of
 from rag.answer.check.orders import orders_in
@@ -235,7 +236,7 @@ class AnswerSteps(Generic[Reply]):
             if failure is not None:
                 raise failure  # no documents were searched that could answer instead
             return self._response(prepared, "direct", CitedAnswer(text=text))
-        empty = not any(char.isalnum() for char in MARK.sub("", text))
+        empty = is_only_marks(text)
         if failure is not None:
             trace.llm = {**trace.llm, "failure": type(failure).__name__}
             trace.note(notes.instead_of_model(failure), "llm_failed")

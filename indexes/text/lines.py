@@ -63,11 +63,11 @@ class Paragraph:
         if breaks > 1:
             self.reset(end)
         elif breaks:
-            indent = _indent(text, start, end)
+            indent = indent_of(text, start, end)
             self.item = True if indent > 1 and self.in_item(text) and not LIST_MARK.match(text, end) else None
             self.line = end
         if breaks:
-            self.indent = _indent(text, start, end)
+            self.indent = indent_of(text, start, end)
 
     def copy(self) -> Paragraph:
         other = Paragraph.__new__(Paragraph)
@@ -141,7 +141,7 @@ def _ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph
     hashed, width, above = state.hash_line(text), state.width, state.columns
     columns = state.indent + columns_of(text, state.line, i) if state.line >= 0 and length <= WIDEST else 0
     state.line, state.width, state.columns = after, max(width, length), columns
-    state.indent = _indent(text, i, after)
+    state.indent = indent_of(text, i, after)
     if BLOCK_START.match(text, after, stop) or "　" in gap or hashed:
         return True
     last = i - 1
@@ -183,7 +183,9 @@ def _is_wrapped(
     end = end if end >= 0 else min(stop, after + WIDEST)
     below = state.indent + columns_of(text, after, end)
     widest = max(above, below, state.wrap)
-    if widest - _first_word(text, after, end) - 2 < columns <= widest + 2:
+    # The first line of a paragraph may be indented by two characters, which readers remove.
+    indent = 4 if not above and _PAUSE.search(text, start, last) else 0
+    if widest - _first_word(text, after, end) - 2 < columns + indent and columns <= widest + 2:
         state.wrap = widest
         return True
     # A paragraph of two lines has no other full line; a line with a pause is not a title.
@@ -216,6 +218,6 @@ def _first_word(text: str, at: int, end: int) -> int:
     return stop - at + 2  # with a blank before it
 
 
-def _indent(text: str, start: int, end: int) -> int:
+def indent_of(text: str, start: int, end: int) -> int:
     """Return the columns of white space after the last line break in ``text[start:end]``."""
     return columns_of(text, max(text.rfind("\n", start, end) + 1, start), end)

@@ -56,6 +56,16 @@ def record_end(text: str, at: int, stop: int) -> int:
     return end if pairs == len(parts) and ends < 2 and max(map(len, parts)) <= PART_CHARS else -1
 
 
+def is_record_line(line: str) -> bool:
+    """Return whether a line without a list mark is a record: two or more pairs, and nothing else.
+
+    >>> is_record_line("车型：轻卡；排量：2.8 升"), is_record_line("今天下雨；明天天晴")
+    (True, False)
+    """
+    parts = [part for part in _SEPARATOR.split(line) if part.strip()]
+    return len(parts) > 1 and all(map(_is_pair, parts))
+
+
 def _is_pair(part: str) -> bool:
     """Return whether a part is a pair; not within brackets: 亚马逊（西语：Amazonia；法语：Amazonie）是一片雨林。"""
     return _PAIR.match(part) is not None and len(_OPENING.findall(part)) == len(_CLOSING.findall(part))

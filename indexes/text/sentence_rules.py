@@ -41,7 +41,9 @@ SKIP = {
     "(": re.compile(r"\([^()\n]{1,100}+\)"),
     "`": re.compile(r"`++(?:[^`\n]{1,200}+`++)?"),
 }
-_NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks belong to the sentence before
+_NOTE = re.compile(
+    r"(?:\[\d{1,4}(?:\s?[,–-]\s?\d{1,4})*\]|［\d{1,4}］|【\d{1,4}】|[¹²³⁴-⁹][⁰¹²³⁴-⁹]*)++"
+)  # "end.[7] The": note marks belong to the sentence before
 _ATTRIBUTION = re.compile(
     f"(?![没无不])[{HAN}]{{0,8}}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )

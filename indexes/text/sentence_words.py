@@ -14,14 +14,15 @@ def _words(text: str) -> frozenset[str]:
 TITLES = _words(
     "mr mrs ms mx dr drs prof rev hon gov gen col maj capt cpt lt cmdr adm sgt cpl pvt pres sen rep amb supt "
     "messrs mmes mlle mme msgr st mt ft ste vs v cf viz e.g eg i.e ie resp approx ca esp incl excl attn ed eds trans "
-    "op loc a.k.a aka z.b d.h bzw"
+    "op loc a.k.a aka z.b d.h bzw inkl exkl zzgl abzgl evtl ggf vgl sog geb gegr mind sra srta ud uds sig dott avv "
+    "проф акад ул просп им"
 )
 
 # These do not end a sentence if a number, a Roman number or a bracket follows ("Fig. 3", "No. 5", "pp. 3-9").
 BEFORE_NUMBER = _words(
     "no nos nr fig figs eq eqs ref refs sec secs sect ch chs chap vol vols p pp par para paras art arts tab tbl thm "
     "lem def prop ex app appx pt pts col cols ln ll ver v rev ed c ca est jan feb mar apr jun jul aug sep sept oct nov "
-    "dec mon tue tues wed thu thurs fri sat sun"
+    "dec mon tue tues wed thu thurs fri sat sun abs ziff kap bd рис табл стр"
 )
 
 # These end a sentence if the next word is one that often begins a sentence.

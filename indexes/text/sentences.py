@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexes.errors import SettingsError
-from indexes.text.lines import BREAKS, Paragraph, after_space, line_ends
+from indexes.text.lines import BREAKS, Paragraph, after_space, indent_of, line_ends
 from indexes.text.records import record_end
 from indexes.text.sentence_rules import (
     CANDIDATE,
@@ -138,7 +138,9 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
     """
     search = CANDIDATE.search
     begin = after_space(text, start, stop)
-    state = state or Paragraph(begin)
+    if state is None:
+        state = Paragraph(begin)
+        state.indent = indent_of(text, start, begin)
     at = begin
     while at < stop:
         if at == begin and state.fresh:

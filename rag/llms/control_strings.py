@@ -20,6 +20,7 @@ _WORDS = (
     r"think(?:ing)?|tool_calls?|tool_responses?|tools?|function_calls?|fim_\w+|"
     r"(?:fim|file|repo)[-_ ]?(?:prefix|suffix|middle|sep|name)|"
     r"reserved_\d+|unused\d+|extra_id_\d+|special_\d+|"
+    r"[bep]o[sp]_token|(?:bos|eos|pad|unk)_token|sop|eop|seed:\w+|issue_\w+|commit_\w+|empty_output|用户|ai|"
     r"image|video|audio|image_soft_token|reponame|filename|gh_stars|jupyter_\w+|human|assistant|system|user|bot"
 )
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HYBRID_THINKERS = re.compile(r"qwen-?3|glm-?4\.[5-9]|hunyuan|smollm3|deepseek-v3\.[1-9]|granite-?[34]", re.IGNORECASE)
 _NAMES = (
     r"think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|inner[_ -]?monologue|chain[_ -]?of[_ -]?thought|"
-    r"seed:think|analysis"
+    r"seed:think|analysis|思考(?:过程)?|思维|推理(?:过程)?"
 )
 # Each group is the slash of a closing tag: <think>, </THINKING>, < / think >, [THINK], ◁think▷, <|begin_of_thought|>.
 _TAG = re.compile(
@@ -39,6 +39,22 @@ _TAG = re.compile(
     r"|<\|(?P<f>/?)(?:think|thinking)\|>",
     re.IGNORECASE,
 )
+# The thinking that some pages fold away, and thinking under a label: "Here is my thought process: ... response: ...".
+_FOLDED = re.compile(r"<details\s+type=[\"']reasoning[\"'].*?(?:</details>|\Z)", re.IGNORECASE | re.DOTALL)
+_LABELLED = re.compile(
+    r"\s*[*_#]*\s*(?:here(?: is|'s) my )?(?:thinking|thoughts?|thought process|reasoning|"
+    r"思考(?:过程)?|推理(?:过程)?)[*_]*\s*[:：]",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(
+    r"\n\s*[*_#]*\s*(?:here(?: is|'s) my |the |my )?(?:final )?(?:answer|response|reply|"
+    r"最终答案|答案|回答)[*_]*\s*[:：][*_]*[ \t]*",
+    re.IGNORECASE,
+)
+# What encloses an answer: control tokens that a server did not remove, <answer>, <response>.
+_LEFT = r"<\|[a-z_]{2,30}\|>|</?s>|</?(?:start|end)_of_turn>"
+_OPENS = re.compile(rf"(?:\s*(?:{_LEFT}|<(?:answer|response|solution|final_answer|output)>))+\s*", re.IGNORECASE)
+_CLOSES = re.compile(rf"(?:\s*(?:{_LEFT}|</(?:answer|response|solution|final_answer|output)>))+\s*\Z", re.IGNORECASE)
 _CLOSING = ("a", "b", "c", "d", "e", "f")
 # A tag that may be incomplete at the end of a stream so far.
 _PARTIAL = re.compile(r"(?:[<＜◁](?:[^<>＜＞▷\n]{0,80})|\[/?T?H?I?N?K?)$", re.IGNORECASE)
@@ -54,7 +70,7 @@ _BARE_MARK = "assistantfinal"
 _SELF_TALK = re.compile(
     r"\s*(?:okay|alright|hmm+|wait|let me\b|let's (?:see|look|think)|i (?:need|should|have) to\b|i should\b|i look\b|"
     r"we (?:need|should|have) to\b|the user\b|user (?:asks|wants)|the question (?:is about|asks)|looking at\b|"
-    r"first, (?:i|let|we)\b|so,? the (?:user|question)|thinking\b|"
+    r"here(?:'s| is) my (?:thought|thinking|reasoning)|first, (?:i|let|we)\b|so,? the (?:user|question)|thinking\b|"
     r"嗯|好的[，,]|让我|我(?:需要|应该|先|们?来)|我们(?:需要|应该|先)|用户|首先[，,]?(?:我|看|需要)|这个问题|问题是|先看)",
     re.IGNORECASE,
 )
@@ -134,6 +150,21 @@ class SpeechStream:
 
 
 def _visible(text: str, *, final: bool) -> str:
+    text = _FOLDED.sub("", text) if "reasoning" in text else text
+    if _LABELLED.match(text):
+        answers = list(_ANSWER.finditer(text))
+        if answers:
+            text = text[answers[-1].end() :]
+        elif not final:
+            return ""
+    shown = _spoken(text, final=final)
+    if "<" not in shown:
+        return shown
+    opened = _OPENS.match(shown)
+    return _CLOSES.sub("", shown[opened.end() :] if opened else shown)
+
+
+def _spoken(text: str, *, final: bool) -> str:
     if _CHANNEL.search(text):
         return _final_channel(text, final=final)
     if _CONTROL.search(text) and "<|channel|>" in text:

@@ -114,11 +114,15 @@ class DocxWords:
     def _run(self, run: etree._Element) -> bool:
         """Process a run; return whether its children must be read as usual."""
         properties = run.find(_RPR)
+        paragraph = next(run.iterancestors(_P), None)
+        around = self._styles.get(_style_id(paragraph, "w:pPr", "w:pStyle"))  # a style may hide whole paragraphs
         if properties is None:
-            self._last_left = ""
-            return True
-        style = self._styles.get(_style_id(properties))
-        left = self._left_out(properties, style.vanish, style.strike)
+            if not (around.vanish or around.strike):
+                self._last_left = ""
+                return True
+            properties = etree.Element(_RPR)
+        style = self._styles.get(_style_id(run, "w:rPr", "w:rStyle"))
+        left = self._left_out(properties, style.vanish or around.vanish, style.strike or around.strike)
         if left:
             if self._file is not None and left != self._last_left and any(child.tag == _T for child in run):
                 self._file.leave_out(left)
@@ -157,8 +161,8 @@ class DocxWords:
         return ""
 
 
-def _style_id(properties: etree._Element) -> str | None:
-    found = properties.find(qn("w:rStyle"))
+def _style_id(element: etree._Element | None, properties: str, name: str) -> str | None:
+    found = None if element is None else element.find(f"{qn(properties)}/{qn(name)}")
     return found.get(qn("w:val")) if found is not None else None
 
 

@@ -100,7 +100,7 @@ class Numbering:
                 return ""
             count = counts[at]
             number = item.starts.get(at, level.start) if count is None else count
-            return office_number(number, "decimal" if rule.legal else level.form)
+            return office_number(number, "decimal" if rule.legal and level.form != "decimalZero" else level.form)
 
         return _PLACE.sub(figure, rule.text).strip()
 

@@ -22,6 +22,7 @@ from indexes.readers.tables.cells import Row
 from indexes.readers.tables.head import form_below_head
 from indexes.readers.web.html import add_html
 from indexes.text.headings import article_of
+from indexes.text.records import is_record_line
 
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
@@ -170,6 +171,7 @@ def _inline_text(token: Token, file: SourceFile) -> str:
             above = "".join(parts[begun:])
             # Separate lines, however the paragraph is wrapped.
             begins = article_of(child.content) or (typed_heading(child.content) and not goes_on(above))
+            begins = begins or (is_record_line(child.content) and is_record_line(above))
             if parts and (begins or typed_heading(above)):
                 parts.append("\n")
                 joins, begun = False, len(parts)

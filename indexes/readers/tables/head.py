@@ -40,6 +40,8 @@ def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
     """
     declared = 0
     while declared < min(len(rows), _MOST_HEADS) and rows[declared].head:
+        if declared and _is_line(rows[declared], len(rows[0].cells)):
+            return declared  # the title of a group of rows
         declared += 1
     if declared:
         return min(_depth(rows, declared, usual), len(rows))
@@ -62,6 +64,11 @@ def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
     if usual:
         return depth
     return depth if typed and _is_certain(names, body, typed) else 0
+
+
+def _is_line(row: Row, width: int) -> bool:
+    """Return whether one cell fills the row, over all columns."""
+    return width > 2 and len(row.across) >= width - 1 and not row.down
 
 
 def head_names(rows: Sequence[Row]) -> list[str]:
@@ -142,7 +149,9 @@ def _is_form(
     rows: Sequence[Row], lines: Sequence[Sequence[str]], labels: Sequence[str], values: Sequence[str], usual: bool
 ) -> bool:
     known = sum(map(is_label, labels))
-    if known >= 2 or (known and len(labels) <= 2):
+    # Two rows of words in a csv file: a head, if the first cell is a name of forms and the one below is not.
+    headed = usual and len(lines) == 2 == len(labels) and is_label(labels[0])
+    if known >= 2 or (known and len(labels) <= 2 and not headed):
         return not any(map(is_label, values))
     if len(set(labels)) < len(labels):
         return False

@@ -90,7 +90,8 @@ def in_sequence(names: Sequence[str]) -> bool:
         return _steady([float(year or 0) for year in years])
     if all(kind_of(name) == DATE for name in names):
         figures = [tuple(map(int, re.findall(r"\d+", name))) for name in names]
-        if not all(figures) or len({len(item) for item in figures}) > 1:
+        # Names of months have no figures.
+        if not all(figures) or len({len(item) for item in figures}) > 1 or re.search("[A-Za-z]{3}", "".join(names)):
             return len(set(names)) == len(names)
         turned = [item if item[0] > 31 else item[::-1] for item in figures]  # day first, or year first
         return turned == sorted(set(turned)) or turned == sorted(set(turned), reverse=True)

@@ -24,6 +24,12 @@ IN_WORDS: dict[Language, dict[str, str]] = {
     "en": {"unverified": "[unverified]", "unsupported": "[unsupported]", "contradicted": "[contradicted]"},
     "zh": {"unverified": "[未核实]", "unsupported": "[无依据]", "contradicted": "[与原文不符]"},
 }
+# A passage named in words is a citation, and no number that the passage must hold: "According to passage 1, ...".
+_IN_WORDS = re.compile(
+    r"[(（]?\b(?:(?:according to|as (?:stated |mentioned )?in|from|in|see)\s+)?(?:the )?passages? (\d{1,2})\b[)）]?,?"
+    r"|[(（]?(?:根据|依据|据|参?见|来自)?段落\s?(\d{1,2})(?!\d)[)）]?[，,]?",
+    re.IGNORECASE,
+)
 MARK = re.compile(r"\s*\[(?=[^\]]*\d)[^\[\]\n]{1,48}\]")
 
 
@@ -265,7 +271,8 @@ class CitationStream:
 
     def _judge(self, text: str, markers: Sequence[Marker]) -> CitedAnswer:
         result = CitedAnswer(text, removed=list(self._scanner.removed))
-        for start, end, core, numbers in _claims(text, markers):
+        for start, end, core, cited in _claims(text, markers):
+            numbers = tuple(number for number in cited if number in self._passages)
             claim, verdict = self._decide(core, numbers)
             idle = not claim.terms and claim.yes is None
             if not numbers and (idle or core.endswith(_QUESTION_MARKS)):
@@ -350,7 +357,9 @@ def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, t
     for (start, end), own in zip(spans, cited, strict=True):
         core = re.sub(r"\s+", " ", masked[start:end]).strip()
         core = re.sub(r" (?=[,.;:!?，。；：！？、)）」』])", "", core)
-        numbers = tuple(dict.fromkeys(number for marker in own for number in marker.numbers))
+        named = [int(first or second) for first, second in _IN_WORDS.findall(core)]
+        core = re.sub(r" (?=[.,;:!?])", "", _IN_WORDS.sub("", core)).strip() or core
+        numbers = tuple(dict.fromkeys([*(number for marker in own for number in marker.numbers), *named]))
         begin = min([start, *(marker.start for marker in own)])
         claims.append((begin, max([end, *(marker.end for marker in own)]), core, numbers))
     return claims

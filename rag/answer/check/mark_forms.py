@@ -28,13 +28,37 @@ _LABEL = re.compile(
 _LABEL_LENGTH = 26
 _SOURCES = re.compile(
     r"(?:^|\n)[\s*_#>-]*"
-    r"(?:sources?|references?|citations?|works cited|来源|资料来源|参考(?:资料|文献|来源)?|出处|引用(?:来源)?)"
+    r"(?:sources?|references?|citations?|works cited|quellen?|fuentes?|références?|fonti|источники|"
+    r"出典|来源|资料来源|参考(?:资料|文献|来源)?|出处|引用(?:来源)?)"
     r"(?: used)?[\s*_]*(?:[:：][\s*_]*|\n)(?=[\s*_\-•]*(?:[\[【［(（\n]|\d{1,2}[.:)]|[^\s\n]+\.[a-z]{2,5}\b))",
     re.IGNORECASE,
 )
-_MAY_BE_SOURCES = re.compile(r"\n[\s*_#>-]*[A-Za-z\u4e00-\u9fff ]{0,16}[\s*_]*[:：]?[\s*_\-•]*$")
+_FOOTNOTES = re.compile(r"\n\s*\[\^?\d{1,2}\]:[ \t]")  # "[^1]: guide.md"
+_MAY_BE_SOURCES = re.compile(
+    r"\n[\s*_#>-]*[A-Za-zéи-я\u4e00-\u9fff ]{0,16}[\s*_]*[:：]?[\s*_\-•]*$|\n\s*\[\^?\d{0,2}\]?:?$"
+)
+# What an answer that is only a mark consists of: "(1)", "¹", "See [1].", "Passage 2".
+_ONLY = re.compile(
+    r"[\[【［(（]\s*\^?\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］)）]|[⁰¹²³⁴-⁹①-⑳]"
+    r"|\b(?:see|cf|passages?|sources?|documents?|refs?|references?|and)\b(?:\s*\d{1,2}\b)?|参[见考照]|见|段落|来源|资料|文档|和",
+    re.IGNORECASE,
+)
 _LISTED = re.compile(r"[\[【［(（]\s*\^?(\d{1,2})\s*[\]】］)）]|^\s*(\d{1,2})[.:)]", re.MULTILINE)
 _FEW = 3  # listed sources: a longer list names every passage of the prompt
+
+
+def _sources(text: str) -> re.Match[str] | None:
+    """Return where a list of sources begins, with a heading or as footnotes."""
+    return _SOURCES.search(text) or _FOOTNOTES.search(text)
+
+
+def is_only_marks(text: str) -> bool:
+    """Return whether an answer consists of marks and words such as "see": it says nothing.
+
+    >>> is_only_marks("See [1]."), is_only_marks("150 [1]")
+    (True, False)
+    """
+    return not any(char.isalnum() for char in _ONLY.sub("", text))
 
 
 class MarkForms:
@@ -68,7 +92,7 @@ class MarkForms:
             if len(self._held) < _LABEL_LENGTH and "\n\n" not in self._held.strip():
                 return ""
             self._begin()
-        listed = _SOURCES.search(self._held) if self._before or self._held.strip() else None
+        listed = _sources(self._held) if self._before or self._held.strip() else None
         if listed and (self._before or listed.start() > 0):
             ready, self._sources = self._held[: listed.start()], self._held[listed.start() :]
             self._held = ""
@@ -86,7 +110,7 @@ class MarkForms:
             self._begin()
         given = ""
         if self._sources is None:
-            listed = _SOURCES.search(self._held)
+            listed = _sources(self._held)
             if listed and (self._before or listed.start() > 0):
                 self._sources, self._held = self._held[listed.start() :], self._held[: listed.start()]
         ready, self._held = self._held, ""

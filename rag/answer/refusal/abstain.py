@@ -54,6 +54,7 @@ _PATTERNS: dict[Language, tuple[re.Pattern[str], ...]] = {
             rf"answered|present|contained|included|addressed) (?:\w+ )?(?:in|by) (?:\w+ ){{0,4}}{_EN_SOURCE}\b",
             rf"^(?:(?:based on|from|according to) [^,]*, )?i {_EN_UNABLE}(?: \w+)? "
             r"(?:find|answer|locate|determine|know)\b",
+            rf"^(?:it is )?not in (?:(?:these|the|those|this|any of the|your) )?(?:\w+ )?{_EN_SOURCE}\W*$",
             r"^i (?:do not|don't) have (?:\w+ )?(?:information|details|data|knowledge|context)\b",
             r"^(?:unable to (?:find|answer|locate|determine)|not found|no (?:relevant |such )?(?:information|answers?|"
             r"mention|details?|data)\b|insufficient (?:information|context)|unknown\W*$|n/?a\W*$)",

@@ -37,6 +37,13 @@ _SETS = (
 )
 _GROUPS = tuple(tuple(tuple(member.split(",")) for member in line.split("|")) for line in _SETS)
 _SHORTEST_HAN = 2  # a single character occurs in too many words
+# What an amount is for: 18 euros a day, 每小时 6 元.
+_RATE = re.compile(
+    r"(?:\d|[€$£¥]|\b(?:euros?|dollars?|pounds?|francs?|yuan|yen|eur|usd|gbp|chf|cny|rmb|km|kilomet\w+|miles?|lit\w+))\s+"
+    r"(?:an?|per|each|every)\s+(minute|hour|day|night|week|month|year)\b"
+    r"|每(小时|[天日周月年晚]|个月|星期)\s?[^，。；,;]{0,4}?\d"
+)
+_SAME_RATE = {"日": "天", "星期": "周", "个月": "月"}
 _WORDS = re.compile(r"[a-z]+")
 
 
@@ -45,13 +52,23 @@ def exclusive(claim: str, evidence: str) -> str | None:
 
     >>> exclusive("The fee is due in spring.", "The fee is due in autumn.")
     'spring'
+    >>> exclusive("Oars cost 6 euros an hour.", "Oars cost 6 euros a day.")
+    'hour'
     """
+    rates, others = _rates(claim), _rates(evidence)
+    if rates and others and not set(rates) & set(others):
+        return rates[0]
     mine, theirs = _present(claim), _present(evidence)
     for group, member in mine:
         rivals = {other for number, other in theirs if number == group}
         if rivals and member not in rivals:
             return member[0]
     return None
+
+
+def _rates(text: str) -> list[str]:
+    found = [english or chinese for english, chinese in _RATE.findall(simplified(text.lower()))]
+    return [_SAME_RATE.get(rate, rate) for rate in found]
 
 
 def _present(text: str) -> list[tuple[int, tuple[str, ...]]]:

@@ -10,7 +10,8 @@ from indexes.text.characters import simplified
 _IDIOMS = re.compile(
     r"\b(?:not only|no (?:more|less|fewer|later|earlier|longer) than|not (?:more|less|fewer|later) than|no doubt|"
     r"not until|no matter|no later|if not|whether or not|no\. ?\d+|not just|cannot but|nothing but|"
-    r"do not hesitate|without charge)\b|"
+    r"do not hesitate|without charge|"
+    r"nicht nur|nicht (?:mehr|weniger|später|früher) als)\b|"
     r"不仅|不但|不过|不同|不少于|不超过|不晚于|不早于|不低于|不高于|不得超过|不得少于|不得低于|不得晚于|不久|不断|不论|"
     r"不管|无论|非常|除非|未来|未成年|不动产|无线|不锈|不时|不足|无偿|未婚|是否|是不是|能不能|可不可以|可否|要不要|有没有|"
     r"不一定|差不多|不必要的|了不起|莫名|没关系|不好意思|否则",
@@ -19,7 +20,8 @@ _IDIOMS = re.compile(
 _NEGATION = re.compile(
     r"\b(?:not|no|never|neither|nor|none|nobody|nothing|nowhere|cannot|without|hardly|"
     r"forbid(?:s|den)?|forbade|prohibit(?:s|ed)?|ban(?:s|ned)?|refus(?:e|es|ed)|den(?:y|ies|ied)|exclud(?:e|es|ed)|"
-    r"lacks?|lacked|fail(?:s|ed)?|unable|impossible|unavailable|exempt)\b|n't\b|"
+    r"lacks?|lacked|fail(?:s|ed)?|unable|impossible|unavailable|exempt|"
+    r"nicht|kein(?:e[nmrs]?)?|niemals|verboten|untersagt)\b|n't\b|\bn(?:e\b|['’]).{1,20}\b(?:pas|jamais|plus)\b|"
     r"不|没|無|无(?=需|须|法|权|效|人)|未|勿|禁止|严禁|拒绝|免于|免除|别(?=[^的人处墅名])|毋|并非|绝非|非(?=[^法洲])",
     re.IGNORECASE,
 )

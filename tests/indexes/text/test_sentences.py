@@ -131,6 +131,8 @@ ENGLISH = [
     "They agreed (see Doe et al. (2003)). ¦We do too.",
     "Doe et al. found the same. ¦Roe et al. (2001) did not.",
     "This was shown before.[12] ¦It holds.",
+    "This was shown in 1957.¹² ¦It holds.【3】 ¦It does.",
+    "Nach § 4 Abs. 3 gilt das. ¦Der Preis ist inkl. Frühstück.",
     "It was shown by Doe [12]. ¦It holds.",
     "The first line goes on\nand the second ends here. ¦A third.",
     "This paragraph was wrapped by hand at about sixty columns so\nthat it is easy to read in a mail, and London\n"

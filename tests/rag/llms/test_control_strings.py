@@ -15,7 +15,7 @@ STRINGS = (
     "<|channel|>", "<|IM_END|>", "<| im_end |>", "<｜begin▁of▁sentence｜>", "<｜User｜>", "<s>", "</s>", "[INST]",
     "[/INST]", "<<SYS>>", "<</SYS>>", "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<unk>", "<think>",
     "</think>", "<tool_call>", "[TOOL_CALLS]", "[gMASK]", "<reserved_106>", "<0x0A>", "<|fim_prefix|>", "[|Human|]",
-    "<extra_id_0>",
+    "<extra_id_0>", "<issue_comment>", "<empty_output>", "<BOS_TOKEN>", "<sop>", "<用户>", "<seed:bos>",
 )  # fmt: skip
 TEXT = (
     "a < b and c > d",

@@ -46,6 +46,15 @@ FORMS = {
     + "<|return|>",
     "three channels": "<|channel|>analysis<|message|>See [1].<|end|><|start|>assistant<|channel|>commentary<|message|>"
     "I shall answer.<|end|><|start|>assistant<|channel|>final <|constrain|>text<|message|>" + ANSWER,
+    "chinese": "<思考>用户问船票，看段落[1]。</思考>" + ANSWER,
+    "folded": '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> See [1].\n</details>\n' + ANSWER,
+    "labelled": "Here is my thought process: see [1].\n\nHere is my response: " + ANSWER,
+    "bold labels": "**Thinking:** the user asks, see [1].\n\n**Answer:** " + ANSWER,
+    "enclosed": "<think>See [1].</think>\n<answer>\n" + ANSWER + "\n</answer>",
+    "solution": "<|begin_of_thought|>See [1].<|end_of_thought|>\n<|begin_of_solution|>\n"
+    + ANSWER
+    + "<|end_of_solution|>",
+    "tokens left": "<|startoftext|><think>See [1].</think>" + ANSWER + "<|im_end|>",
     "bare channels": "analysisThe user asks for the ferry.assistantfinal" + ANSWER,
 }
 CUT = (

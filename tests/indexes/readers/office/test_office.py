@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from docx import Document as new_docx
+from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from openpyxl import Workbook
@@ -93,6 +94,20 @@ def test_docx_in_depth(tmp_path: Path) -> None:
         ("table", heading, "| kind | price |\n| --- | --- |\n| tea | 3 |\n| tea | 4 |"),
     ]
     assert sections(document)[-1].caption == "Table 1: prices"
+
+
+def test_docx_paragraphs_hidden_by_style(tmp_path: Path) -> None:
+    document = new_docx()
+    styles = document.styles
+    inner = styles.add_style("Inner", WD_STYLE_TYPE.PARAGRAPH)
+    inner.font.hidden = True
+    styles.add_style("Deeper", WD_STYLE_TYPE.PARAGRAPH).base_style = inner
+    document.add_paragraph("Open to all.")
+    document.add_paragraph("For the staff.", style="Inner")
+    document.add_paragraph("For the board.", style="Deeper")
+    document.save(str(tmp_path / "a.docx"))
+    read = read_one(tmp_path / "a.docx")
+    assert read.text == "Open to all." and notes_of(read) == ["left out: 2 hidden passages"]
 
 
 def test_docx_headers_and_footers_on_demand(tmp_path: Path) -> None:

@@ -117,6 +117,9 @@ def test_golden(tmp_path: Path, make: Callable[[Path, Golden], Path], golden: Go
          ["Plant: East; Winter Gas: 5; Winter Power: 7; Summer Gas: 1; Summer Power: 6"]),
         ("id,words\n1,'tea, cups'\n2,it's\n", ["id: 1; words: tea, cups", "id: 2; words: it's"]),
         ("Ulm,1200,3\nBonn,800,2\nKiel,700,1\n", ["Ulm; 1200; 3", "Bonn; 800; 2", "Kiel; 700; 1"]),
+        ("姓名,省份\n李雷,山西\n", ["姓名: 李雷; 省份: 山西"]),
+        ("Land,May 2023,Jun 2023\nPeru,5,6\nChile,7,8\n",
+         ["Land: Peru; May 2023: 5; Jun 2023: 6", "Land: Chile; May 2023: 7; Jun 2023: 8"]),
         ("name,mail\nAnn,ann@x.org\nBo,bo@x.org\n", ["name: Ann; mail: ann@x.org", "name: Bo; mail: bo@x.org"]),
     ],
 )  # fmt: skip
@@ -131,6 +134,7 @@ def test_csv(tmp_path: Path, text: str, records: list[str]) -> None:
         ("Voltage|110 V;Weight|2.4 kg", ["Voltage: 110 V", "Weight: 2.4 kg"]),
         ("姓名|李雷;部门|仓库;电话|6677", ["姓名: 李雷", "部门: 仓库", "电话: 6677"]),
         ("姓名|李雷|性别|男;部门|仓库|工号|0013", ["姓名: 李雷", "性别: 男", "部门: 仓库", "工号: 0013"]),
+        ("Name|Eva|Dept|Kitchen;Phone|111|Room|C4", ["Name: Eva", "Dept: Kitchen", "Phone: 111", "Room: C4"]),
         ("Name|Description;Phone|where to call;Email|where to write",
          ["Name: Phone; Description: where to call", "Name: Email; Description: where to write"]),
         ("Name|Phone;Eva|111;Max|222", ["Name: Eva; Phone: 111", "Name: Max; Phone: 222"]),
@@ -142,6 +146,23 @@ def test_forms_in_markdown_have_a_false_head(tmp_path: Path, rows: str, records:
     lines.insert(1, "|---" * lines[0].count(" | ") + "|---|")
     found = [record.text for record in iter_records(read_one(put(tmp_path, "a.md", "\n".join(lines))))]
     assert found == records
+
+
+def test_the_title_of_a_group_of_rows_is_not_a_second_head(tmp_path: Path) -> None:
+    html = (
+        "<table><thead><tr><th>Ware<th>2019<th>2020</tr></thead><tbody><tr><th colspan=3>Sold</th></tr>"
+        "<tr><td>Rope<td>5<td>6</tr><tr><th colspan=3>Bought</th></tr><tr><td>Rope<td>1<td>2</tr></table>"
+    )
+    records = [record.text for record in iter_records(read_one(put(tmp_path, "a.html", html)))]
+    assert records == [
+        "Sold", "Sold — Ware: Rope; 2019: 5; 2020: 6", "Bought", "Bought — Ware: Rope; 2019: 1; 2020: 2",
+    ]  # fmt: skip
+
+
+def test_records_in_consecutive_lines_of_markdown_stay_apart(tmp_path: Path) -> None:
+    text = "品名：麻绳；长度：30 米\n品名：铁钩；长度：9 厘米\n"
+    records = [record.text for record in iter_records(read_one(put(tmp_path, "a.md", text)))]
+    assert records == text.splitlines()
 
 
 def test_titles_sections_and_heads_that_are_repeated(tmp_path: Path) -> None:

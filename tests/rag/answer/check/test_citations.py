@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import CitationStream, CitedAnswer, cite
+from rag.answer.check.mark_forms import is_only_marks
 from rag.retrieval.candidate import Passage
 from tests.rag.answer.conftest import MakePassage
 
@@ -227,6 +228,11 @@ PRICES = "| Article | Price |\n| --- | --- |\n| Hinge B2 | 14.92 |\n| Latch C4 |
         (FRUIT, "How much are figs in spring?", "Figs cost 3 dollars in spring (1).", "cited", (1,)),
         (FRUIT, "How much are figs in spring?", "Figs cost 3 dollars in spring.¹", "cited", (1,)),
         (FRUIT, "How much are figs in spring?", "Figs cost 3 dollars in spring [Source: doc1.md].", "cited", (1,)),
+        (FRUIT, "How much are figs in spring?", "According to passage 1, figs cost 3 dollars.", "cited", (1,)),
+        (FRUIT, "How much are figs in spring?", "Figs cost 3 dollars in spring (passage 1).", "cited", (1,)),
+        (("Oars cost 6 euros a day.",), "What do oars cost?", "Oars cost 6 euros an hour. [1]", "contradicted", (1,)),
+        (("Hunde sind nicht erlaubt.",), "Sind Hunde erlaubt?", "Hunde sind erlaubt. [1]", "contradicted", (1,)),
+        (("船桨每天 6 元。",), "船桨多少钱？", "船桨每小时 6 元。[1]", "contradicted", (1,)),
         (HOUSE, "How long is the notice period?", "The capital of Peru is Lima. [2]", "unsupported", ()),
         (HOUSE, "How long is the notice period?", "28 days [1]", "cited", (1,)),
         (HOUSE, "Who approves training?", "The Harbour Council must approve training budgets.", "contradicted", ()),
@@ -261,6 +267,19 @@ def test_a_label_and_a_list_of_sources_are_no_claims(make_passage: MakePassage) 
     assert (answer.text, statuses(answer)) == ("Figs cost 3 dollars in spring.[1]", [("cited", (1,))])
     listed = cite("Figs cost 3 dollars in spring.\n\nSources: [1]", given)
     assert (listed.text, statuses(listed)) == ("Figs cost 3 dollars in spring.[1]", [("cited", (1,))])
+
+
+@pytest.mark.parametrize(
+    "listed", ["\n\nQuellen: [1], [2]", "\n\n[^1]: doc1.md\n[^2]: doc2.md", "\n\nRéférences :\n[1] doc1.md"]
+)
+def test_sources_under_other_headings_and_as_footnotes(make_passage: MakePassage, listed: str) -> None:
+    answer = cite("Figs cost 3 dollars in spring.[1]" + listed, passages(make_passage, *FRUIT))
+    assert (answer.text, statuses(answer)) == ("Figs cost 3 dollars in spring.[1]", [("cited", (1,))])
+
+
+@pytest.mark.parametrize("text", ["(1)", "¹", "【1】。", "See [1].", "Passage [2]", "**[1]**", "参见[1]", "[1][2]"])
+def test_an_answer_of_marks_alone_says_nothing(text: str) -> None:
+    assert is_only_marks(text) and not is_only_marks(f"150 {text}")
 
 
 def test_the_documents_own_marks_are_moved_to_the_passage(make_passage: MakePassage) -> None:

@@ -30,6 +30,7 @@ REFUSALS_EN = [
     "I don't know.",
     "No relevant information was found.",
     "Not found.",
+    "Not in these documents.",
     "The passages do not contain information about this [1][2].",
     "Based on the passages, it is not possible to answer; the passages do not contain the answer.",
     "The question cannot be answered from the passages.",
