@@ -20,6 +20,17 @@ MOST = 3  # consecutive failing files at the beginning after which the model is 
 class FaultyTexts:
     """Encodes chunks, and gives up files with a text that cannot be encoded.
 
+    >>> from types import SimpleNamespace
+    >>> from indexes.ingest.report import FileReport
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> def refuse(texts):
+    ...     raise TextError("the text is too long", remedy="lower split.max_chars")
+    >>> task = Task(FileReport("a.md", "added"))
+    >>> chunk = Chunk(pairs=[(task, SentenceRecord("a.md", 0, "It rains."))], ends=[(1, End(task))])
+    >>> model = SimpleNamespace(max_tokens=512, encode_documents=refuse)
+    >>> FaultyTexts().encode(model, chunk, IndexSettings()) is None, chunk.ends[0][1].reason
+    (True, "'a.md' holds a text that cannot be encoded (the text is too long); lower split.max_chars")
+
     Args:
         skip: False: the first such file ends the run, since a reindex must not lose documents.
     """

@@ -68,7 +68,15 @@ def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]
 
 
 def note_passage_size(store: Collection, size: int) -> None:
-    """Record a passage size before the first passage of that size is encoded."""
+    """Record a passage size before the first passage of that size is encoded.
+
+    >>> from types import SimpleNamespace
+    >>> record = {PASSAGE_SIZES: [300]}
+    >>> store = SimpleNamespace(record=lambda: record, set_record=lambda **values: record.update(values))
+    >>> note_passage_size(store, 150)
+    >>> record
+    {'passage_sizes': [150, 300]}
+    """
     sizes = _sizes(store)
     if size and size not in sizes:
         store.set_record(**{PASSAGE_SIZES: sorted([*sizes, size])})

@@ -48,12 +48,27 @@ def metadata_keys(store: Collection) -> list[MetadataKey]:
 
 
 def unknown_keys(store: Collection, filters: Any) -> list[str]:
-    """Return one sentence per key of ``filters`` that no document has, with the most similar existing key."""
+    """Return one sentence per key of ``filters`` that no document has, with the most similar existing key.
+
+    >>> from types import SimpleNamespace
+    >>> from indexes.store.filters import Where, Wheres
+    >>> def pages(size, only, payload):
+    ...     return iter([[("id", {"metadata": {"year": 2020}})] if payload else []])
+    >>> unknown_keys(SimpleNamespace(pages=pages), Wheres([Where("yaer", 2020)]))
+    ["no document has the key 'yaer' of a filter; did you mean 'year'? (rag status --keys)"]
+    """
     return unknown_names(store, dict.fromkeys(_keys_in(filters)))
 
 
 def unknown_names(store: Collection, wanted_keys: Iterable[str]) -> list[str]:
-    """Return the sentences of ``unknown_keys`` for names of keys."""
+    """Return the sentences of ``unknown_keys`` for names of keys.
+
+    >>> from types import SimpleNamespace
+    >>> def pages(size, only, payload):
+    ...     return iter([[("id", {"metadata": {"year": 2020}})] if payload else []])
+    >>> print(*unknown_names(SimpleNamespace(pages=pages), ["author"]))
+    no document has the key 'author' of a filter; there are: year (rag status --keys)
+    """
     unknown = [key for key in wanted_keys if not _is_there(store, key)]
     if not unknown:
         return []

@@ -156,6 +156,11 @@ def _how(leg: Leg) -> Any:
 def pages(shard: Any, chosen: Any = None, *, whole: bool = True) -> Iterator[list[Any]]:
     """Yield pages of a shard's points, or of those that a filter selects. Errors of the engine are passed on.
 
+    >>> from types import SimpleNamespace
+    >>> answers = iter([(["a", "b"], 2), (["c"], None)])
+    >>> list(pages(SimpleNamespace(scroll=lambda request: next(answers))))
+    [['a', 'b'], ['c']]
+
     Args:
         whole: with payloads and vectors; False: only the ids.
     """
@@ -171,7 +176,16 @@ def pages(shard: Any, chosen: Any = None, *, whole: bool = True) -> Iterator[lis
 
 
 def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:
-    """Return a collection's description as Qdrant's ``get_collection`` reports it."""
+    """Return a collection's description as Qdrant's ``get_collection`` reports it.
+
+    >>> from types import SimpleNamespace
+    >>> description = {"vectors": {"dense": {"size": 2, "distance": "Cosine"}}, "sparse_vectors": {}}
+    >>> description |= {"single": False, "metadata": {}}
+    >>> info = SimpleNamespace(indexed_vectors_count=0, points_count=3, segments_count=1, payload_schema={})
+    >>> found = collection_info(description, info)
+    >>> found.points_count, found.config.params.vectors["dense"].size
+    (3, 2)
+    """
     vectors: Any = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     if description["single"]:
         vectors = vectors[""]

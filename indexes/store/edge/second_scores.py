@@ -40,7 +40,18 @@ def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
 def read(
     shard: Any, ids: Sequence[str], lacks: Sequence[Lack], description: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], list[Scores | None]]:
-    """Return payloads of points, and per leg the scores of the points it lacks (None: not a plain product)."""
+    """Return payloads of points, and per leg the scores of the points it lacks (None: not a plain product).
+
+    >>> from types import SimpleNamespace
+    >>> vector = np.array([1, 0], np.float32)
+    >>> stored = {"a": [0.5, 0.0], "b": [1.0, 0.0]}
+    >>> shard = SimpleNamespace(
+    ...     retrieve=lambda ids, *_: [SimpleNamespace(id=one, payload={}, vector={"dense": stored[one]}) for one in ids]
+    ... )
+    >>> description = {"vectors": {"dense": {"distance": "Cosine"}}, "sparse_vectors": {}}
+    >>> read(shard, [], [Lack(Leg("dense", vector, 50), ["a", "b"])], description)[1]
+    [{'a': 0.5, 'b': 1.0}]
+    """
     plain = all(is_plain(lack.leg, description) for lack in lacks)  # searching for one leg takes as long as for both
     wanted: dict[str, dict[str, None]] = {identity: {} for identity in ids}
     for lack in lacks if plain else ():

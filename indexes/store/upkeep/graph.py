@@ -31,6 +31,10 @@ def outdated(graph: Graph | None, settings: StoreSettings, points: int) -> bool:
 
     The parameters are compared with those for the number of sentences that the graph was built for: passing the number
     from which they are others does not make a graph due, growing by a quarter does.
+
+    >>> graph = Graph(60_000, 16, 100, asked=60, exact_ms=14.0, found=())
+    >>> [outdated(graph, StoreSettings(), points) for points in (70_000, 80_000)]
+    [False, True]
     """
     return is_due(graph, wanted_graph(settings, points if graph is None else graph.points), points)
 
