@@ -18,6 +18,11 @@ from rag.answer.writing import PreparedAnswer
 class OwnSentences:
     """Write answers without the model, unless the passages are not about what is asked.
 
+    >>> from rag.trace import Trace
+    >>> asked = PreparedAnswer("When does the boat come?", "en", Trace("When does the boat come?"))
+    >>> OwnSentences(None, Meaning(None), most=2).write(asked, rejected=False) is None, asked.trace.notes
+    (True, ['the passages found are not about what is asked'])
+
     Args:
         index: an open index.
         meaning: compares meanings across languages.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,12 @@ def small_probes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forgetting, "probes", lambda: [replace(probe, notes=[]) for probe in cut_probes()])
         yield
+
+
+@pytest.fixture(scope="session")
+def harbour_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all files that index the harbour's notes with MiniLM: the model runs over each text once."""
+    return tmp_path_factory.mktemp("harbour-cache")
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ ENVIRON = {
 TABLE = ("MAP", "MRR@10", "NDCG@10", "relative", "interval", "p")
 
 
-def call(tmp_path: Path, *arguments: object) -> Result:
-    environ = {**ENVIRON, "RAG_EVAL_CACHE": str(tmp_path / "cache")}
+def call(cache: Path, *arguments: object) -> Result:
+    environ = {**ENVIRON, "RAG_EVAL_CACHE": str(cache)}
     return CliRunner(env=environ).invoke(main, [str(part) for part in arguments])
 
 
@@ -56,21 +56,21 @@ def write_lists(path: Path, part: slice) -> list[tuple[str, str, list[str]]]:
     return rows
 
 
-def test_a_folder_of_two_qa_files_trains_an_embedder_and_proves_it(tmp_path: Path) -> None:
+def test_a_folder_of_two_qa_files_trains_an_embedder_and_proves_it(tmp_path: Path, harbour_cache: Path) -> None:
     folder = tmp_path / "qa"
     folder.mkdir()
     write_qa(folder / "train_dataset.json", slice(0, 20))
     write_qa(folder / "val_dataset.json", slice(20, None))
     base = tiny_bert(tmp_path / "base")
     out = ("--base", base, "--out", tmp_path / "out", "--epochs", 1)
-    result = call(tmp_path, "finetune", "embedder", folder, *out)
+    result = call(harbour_cache, "finetune", "embedder", folder, *out)
     assert result.exit_code in (0, 4), result.output
     assert all(word in result.stdout for word in TABLE), result.stdout
     assert "10 held-out questions" in result.output  # those of the second file
     assert "there is no split 'test': the questions of 'dev' are the test" in result.stdout
 
 
-def test_a_folder_of_reranking_rows_and_a_teacher_file_ranks_and_trains(tmp_path: Path) -> None:
+def test_a_folder_of_reranking_rows_and_a_teacher_file_ranks_and_trains(tmp_path: Path, harbour_cache: Path) -> None:
     folder = tmp_path / "stack"
     folder.mkdir()
     rows = write_lists(folder / "validation.jsonl", slice(0, 20))
@@ -84,12 +84,12 @@ def test_a_folder_of_reranking_rows_and_a_teacher_file_ranks_and_trains(tmp_path
     teacher = folder / "validation_kldiv_distill.jsonl"
     teacher.write_text("\n".join(map(json.dumps, taught)), encoding="utf-8")
     one, other = (tiny_bert(tmp_path / name, labels=1) for name in ("one", "other"))
-    ranked = call(tmp_path, "rerank", folder, "--models", one, other, "--out", tmp_path / "runs")
+    ranked = call(harbour_cache, "rerank", folder, "--models", one, other, "--out", tmp_path / "runs")
     assert ranked.exit_code == 0, ranked.output
     assert all(word in ranked.stdout for word in (*TABLE, "over")), ranked.stdout
     assert len(list((tmp_path / "runs").iterdir())) == 2 and teacher.name in ranked.stderr
     lists = ("--train-split", "validation", "--teacher", f"file:{teacher}", "--epochs", 1)
-    result = call(tmp_path, "finetune", "reranker", folder, "--base", one, "--out", tmp_path / "out", *lists)
+    result = call(harbour_cache, "finetune", "reranker", folder, "--base", one, "--out", tmp_path / "out", *lists)
     assert result.exit_code in (0, 4), result.output
     assert all(word in result.stdout for word in TABLE), result.stdout
     assert "10 held-out questions" in result.output

@@ -87,11 +87,11 @@ def test_kl_distillation_by_the_command(tmp_path: Path) -> None:
     assert steps == -(-pairs // (16 * 4))  # every positive with every negative, 16 rows in 4 batches a step
 
 
-def test_margin_mse_by_the_command(tmp_path: Path) -> None:
+def test_margin_mse_by_the_command(tmp_path: Path, harbour_cache: Path) -> None:
     harbour, base = write_harbour(tmp_path / "harbour"), tiny_bert(tmp_path / "base", labels=1)
     teacher = tiny_bert(tmp_path / "teacher", labels=1)
     given = ("reranker", harbour, "--recipe", "kanhaoning-reranker", "--base", base, "--out", tmp_path / "out")
-    result = call(*given, "--teacher", f"cross_encoder:{teacher}", "--batch", 4, "--cache", tmp_path / "cache")
+    result = call(*given, "--teacher", f"cross_encoder:{teacher}", "--batch", 4, "--cache", harbour_cache)
     assert result.exit_code in (0, 4), result.output
     assert "overridden: --batch 4" in result.stderr and "--max-tokens 4096" in result.stderr
     assert "MAP" in result.stdout and "NDCG@10" in result.stdout

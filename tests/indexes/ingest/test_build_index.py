@@ -53,14 +53,14 @@ def found(index: Index, question: str) -> str:
 
 def test_progress_moves_within_the_first_chunk(tmp_path: Path, settings: IndexSettings, encoder: Encoder) -> None:
     words = ["rose", "saw", "blade", "sun", "winter", "fungus", "starter", "rye"]
-    sentences = [f"The {' and the '.join(words[: 1 + n % 8])} number {n} is kept." for n in range(400)]
+    sentences = [f"The {' and the '.join(words[: 1 + n % 8])} number {n} is kept." for n in range(200)]
     (tmp_path / "list.txt").write_text("\n\n".join(sentences), encoding="utf-8")
     seen: list[Progress] = []
     with build_index(tmp_path / "list.txt", settings=settings, encoder=encoder, progress=seen.append) as index:
-        assert index.count == 400 < settings.ingest.chunk_sentences
-    assert any(one.read == 400 and one.encoded == 0 for one in seen)  # read, and the model has not begun
+        assert index.count == 200 < settings.ingest.chunk_sentences
+    assert any(one.read == 200 and one.encoded == 0 for one in seen)  # read, and the model has not begun
     moved = [one.encoded for one in seen if one.encoded]
-    assert len({count for count in moved if count < 400}) >= 2 and moved == sorted(moved) and moved[-1] == 400
+    assert len({count for count in moved if count < 200}) >= 2 and moved == sorted(moved) and moved[-1] == 200
 
 
 def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:

@@ -106,7 +106,7 @@ def test_every_question_is_seen_once() -> None:
     assert places != [0, 1, 2] and places != [7, 8, 9]  # among the others
 
 
-def test_a_run_with_questions_that_nobody_judged(harbour: Path, tmp_path: Path) -> None:
+def test_a_run_with_questions_that_nobody_judged(harbour: Path, harbour_cache: Path, tmp_path: Path) -> None:
     """The teacher answers them; the same run again loads everything, and other questions are another run."""
     settings = load_settings(
         profile="offline", **{"encoder.provider": "minilm", "rerank.depth": 12, "rerank.device": "cpu"}
@@ -127,7 +127,7 @@ def test_a_run_with_questions_that_nobody_judged(harbour: Path, tmp_path: Path) 
     bert = tiny_bert(tmp_path / "bert")
     same: dict[str, Any] = {"out": tmp_path / "out", "options": options, "settings": settings, "teacher": ("pipeline",)}
     said: list[str] = []
-    found = finetune_reranker(harbour, str(bert), cache=tmp_path / "cache", say=said.append, **same)
+    found = finetune_reranker(harbour, str(bert), cache=harbour_cache, say=said.append, **same)
     held = TrainingSet.load(tmp_path / "out" / "unlabelled.jsonl")
     assert len(held.examples) == len(ships) and all(len(example.negatives) == 4 for example in held.examples)
     scored = (tmp_path / "out" / "teacher.jsonl").read_text(encoding="utf-8")
@@ -137,12 +137,12 @@ def test_a_run_with_questions_that_nobody_judged(harbour: Path, tmp_path: Path) 
     note = f"{len(ships)} questions without labels are answered by the teacher"
     assert any(line.startswith(note) for line in found.proof.notes)
     assert note in (found.model / "README.md").read_text(encoding="utf-8")
-    again = finetune_reranker(harbour, str(bert), cache=tmp_path / "cache", **same)
+    again = finetune_reranker(harbour, str(bert), cache=harbour_cache, **same)
     assert again.as_dict() == found.as_dict()
     with asked.open("a", encoding="utf-8") as file:
         file.write("\nWho mended the oars?\n")
     with pytest.raises(SettingsError, match="asked"):
-        finetune_reranker(harbour, str(bert), cache=tmp_path / "cache", **same)
+        finetune_reranker(harbour, str(bert), cache=harbour_cache, **same)
 
 
 def test_without_a_teacher_nobody_answers(harbour: Path, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(harbour_cache: Path) -> Path:
+    return harbour_cache
 
 
 @pytest.fixture(scope="module")

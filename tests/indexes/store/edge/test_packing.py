@@ -144,7 +144,7 @@ def test_an_optimiser_killed_at_any_moment_loses_nothing(edge: EdgeClient, tmp_p
     there, best = set(ids_of(edge)), nearest(edge)
     edge.close()
     longest = 0.5
-    for share in (0.9, 0.4, 0.7):  # of the time that it takes; ``make torture`` has more
+    for share in (0.8, 0.4):  # of the time that it takes; ``make torture`` has more
         copy = tmp_path / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(edge.root, copy)
