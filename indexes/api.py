@@ -81,6 +81,9 @@ def build_index(
     _check(collection, settings, encoder, client)
     if not isinstance(source, (str, Path, Iterable)):
         raise SourceError(f"a source of {type(source).__name__} cannot be indexed", remedy=KINDS)
+    if not isinstance(source, (str, Path)):
+        source = list(source)  # type: ignore[assignment]
+    _check_paths(source)
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     if workers is not None:
@@ -227,6 +230,19 @@ def _check(collection: object, settings: object, encoder: object, client: object
             f"client is {client!r:.80}, which is not a Qdrant client",
             remedy="give QdrantClient(...) or index.client; an address is the setting store.url",
         )
+
+
+def _check_paths(source: Source) -> None:
+    """Check that the paths of a source can be read, so that a wrong one creates no collection.
+
+    Raises:
+        SourceError: a path does not exist or is of a format that is not read.
+    """
+    from indexes.ingest.run import paths_of
+    from indexes.ingest.walk_files import named
+
+    for path in paths_of(source) or ():
+        named(path)
 
 
 def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:

@@ -92,7 +92,7 @@ def plan(
         SourceError: as for ``ingest``, or the source is not a path.
     """
     report = IngestReport(dry_run=True)
-    paths = _paths(source if isinstance(source, (str, Path)) else list(source))  # type: ignore[arg-type]
+    paths = paths_of(source if isinstance(source, (str, Path)) else list(source))  # type: ignore[arg-type]
     if not paths:
         raise SourceError("only files and folders can be planned", remedy="ingest Documents and nodes directly")
     started = time.monotonic()
@@ -189,7 +189,7 @@ class _IngestRun:
         return report
 
     def _everything(self, source: Source, prune: bool, worker: ReaderWorker) -> None:
-        paths = _paths(source)
+        paths = paths_of(source)
         taken = self._store.record().get("roots") or {}
         uploads = uploads_folder(self._settings.store)
         self._roots = _open_roots(self._manifest, paths or (), taken, uploads=uploads)
@@ -385,7 +385,15 @@ def _planner(
     )
 
 
-def _paths(source: Source) -> list[Path] | None:
+def paths_of(source: Source) -> list[Path] | None:
+    """Return the paths of a source; None for Documents and nodes.
+
+    >>> [path.name for path in paths_of(["docs/guide.md", "docs"])]
+    ['guide.md', 'docs']
+
+    Raises:
+        SourceError: an empty path.
+    """
     if source == "" or (isinstance(source, list) and "" in source):
         raise SourceError("an empty path was given", remedy="name a file or folder ('.' for this one)")
     if isinstance(source, (str, Path)):

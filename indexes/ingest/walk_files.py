@@ -100,16 +100,8 @@ class FileWalk:
         self.files: list[str] = []
         self.folders: list[str] = []
         for path in paths:
-            folder, resolved = _named(path)
-            if folder:
-                self.folders.append(resolved)
-            elif path.suffix.lower() not in SUFFIXES:
-                known = " ".join(sorted(SUFFIXES))
-                raise SourceError(
-                    f"'{source_name(str(path))}' is of a format that is not read", remedy=f"formats are: {known}"
-                )
-            else:
-                self.files.append(resolved)
+            folder, resolved = named(path)
+            (self.folders if folder else self.files).append(resolved)
         self._seen: set[str] = set()
         self._visited: set[tuple[int, int]] = set()
 
@@ -187,17 +179,25 @@ class FileWalk:
             yield from self._folder(target)
 
 
-def _named(path: Path) -> tuple[bool, str]:
+def named(path: Path) -> tuple[bool, str]:
     """Return whether a path named by the user is a folder, and its resolved form.
 
+    >>> _ = (folder / "guide.md").write_text("Guide", encoding="utf-8")
+    >>> named(folder / "guide.md")[0]
+    False
+
     Raises:
-        SourceError: it does not exist, or is not accessible.
+        SourceError: it does not exist, is not accessible, or is a file of a format that is not read.
     """
     shown = source_name(str(path))
     try:
-        return stat.S_ISDIR(os.stat(path).st_mode), os.path.realpath(path)
+        is_folder, resolved = stat.S_ISDIR(os.stat(path).st_mode), os.path.realpath(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise SourceError(f"there is no file or folder '{shown}'", remedy="check the path") from error
     except OSError as error:
         remedy = "check its name, its permissions and those of the folders above it"
         raise SourceError(f"'{shown}' cannot be opened ({error.strerror})", remedy=remedy) from error
+    if not is_folder and path.suffix.lower() not in SUFFIXES:
+        known = " ".join(sorted(SUFFIXES))
+        raise SourceError(f"'{shown}' is of a format that is not read", remedy=f"formats are: {known}")
+    return is_folder, resolved

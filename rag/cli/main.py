@@ -84,6 +84,14 @@ class LazyGroup(click.Group):
         room = f"{self.rooms[cmd_name]}." if cmd_name in self.rooms else ""
         return importlib.import_module(f"{self.package}.{room}{cmd_name.replace('-', '_')}").command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        meant = difflib.get_close_matches(args[0], self.table, n=1) if args[0] not in self.table else []
+        if meant:
+            raise click.UsageError(f"Unknown command '{args[0]}'. Did you mean '{self.program} {meant[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args or ["--help"])  # to stdout and without an error, unlike click's own
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,6 +39,7 @@ def command(
     is shown. If none is available, answers are the documents' own sentences, and a note says so.
     """
     from indexes import build_index
+    from indexes.ingest.walk_files import named
     from rag import build_query_engine
     from rag.cli.answering import AnswerScreen, answer_json
     from rag.cli.commands.model import byte_bar
@@ -49,6 +51,8 @@ def command(
         if not shared.json:
             words(sentence)
 
+    for path in paths:
+        named(Path(path).expanduser())  # before a model is downloaded for nothing
     if not no_fetch and auto_model() is None and fetch in CATALOGUE:
         say(f"looking for a language model; {fetch} would be a download of {megabytes(CATALOGUE[fetch].size)}")
     with byte_bar(fetch) as tick:

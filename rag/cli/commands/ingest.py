@@ -261,10 +261,11 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
     from indexes.ingest.report import STATUSES
 
     counts = ", ".join(f"{number} {status}" for status in STATUSES if (number := report.count(status)))
+    counts = counts or "no readable files"
     if total is None:
-        return f"{counts or 'no files'}; nothing was done, this is what a run would do"
+        return f"{counts}; nothing was done, this is what a run would do"
     return (
-        f"{counts or 'no files'}; {counted(report.sentences_added, 'sentence')} written in {report.seconds:.1f} s; "
+        f"{counts}; {counted(report.sentences_added, 'sentence')} written in {report.seconds:.1f} s; "
         f"collection '{collection}' holds {counted(total, 'sentence')}"
     )
 

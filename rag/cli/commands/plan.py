@@ -112,9 +112,10 @@ def _plan_cards(shared: Shared, settings: Settings, card: float | None, parallel
 
 
 def _show_placement(found: Placement) -> None:
-    from rag.planning.card import in_gb
+    from rag.planning.card import GIB, KEPT_FREE, in_gb
 
-    data(f"{found.card_gb:g} GB: {in_gb(found.used)} of the usable {in_gb(found.room)}")
+    size = f"{in_gb(found.card_gb * GIB)} in powers of ten, {KEPT_FREE:.0%} kept free"
+    data(f"{found.card_gb:g} GB ({size}): {in_gb(found.used)} of {in_gb(found.room)} used")
     data(f"  {'where':<6}  {'size':>8}  what (how)")
     for part in found.parts:
         place = "card" if part.where == "card" else "memory"
@@ -136,7 +137,7 @@ def _show_scale(made: ScalePlan) -> None:
         f"{made.replicas}, store.quantization=int8, store.on_disk=true"
     )
     if made.monthly is not None:
-        data(f"  {made.monthly:,.0f} per month")
+        data(f"  {counted(made.nodes, 'machine')} with int8: {made.monthly:,.0f} a month")
     data(f"\nEncoding once, {counted(made.cards, 'card')}:")
     data(f"  {'card':<10}{'time':>11}" + (f"{'cost':>12}" if any(one.cost is not None for one in made.hours) else ""))
     for hours in made.hours:

@@ -124,8 +124,12 @@ def test_bad_files_are_skipped_with_a_reason(folder: Path, settings: IndexSettin
 
 
 def test_a_missing_path_is_an_error(settings: IndexSettings, encoder: Encoder, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="nowhere"):
-        build_index(tmp_path / "nowhere", settings=settings, encoder=encoder)
+    (tmp_path / "photo.png").write_bytes(b"no text")
+    for path, why in (("nowhere", "there is no file or folder"), ("photo.png", "format that is not read")):
+        with pytest.raises(SourceError, match=why):
+            build_index([tmp_path, tmp_path / path], collection="typing", settings=settings, encoder=encoder)
+    with pytest.raises(CollectionNotFoundError):  # a mistyped path leaves no empty collection
+        open_index("typing", settings=settings, encoder=encoder)
 
 
 def test_documents_and_nodes_are_sources_too(settings: IndexSettings, encoder: Encoder) -> None:

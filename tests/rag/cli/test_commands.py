@@ -49,6 +49,10 @@ def test_ingest_exit_codes(rag: Rag, tmp_path: Path) -> None:
     assert str(tmp_path / "missing") in result.stderr
     result = rag("ingest", str(broken), "--report", str(tmp_path / "no" / "folder.jsonl"))
     assert result.exit_code == 2
+    result = rag("demo", str(tmp_path / "missing"), "-q", "Where?")
+    assert result.exit_code == 1 and result.stderr.startswith("rag: there is no file or folder")  # before any download
+    (tmp_path / "empty").mkdir()
+    assert rag("ingest", str(tmp_path / "empty"), "--dry-run").stdout.startswith("no readable files; ")
 
 
 def test_search_json_has_the_promised_shape(rag: Rag, documents: Path) -> None:

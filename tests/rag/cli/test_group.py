@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from eval.cli.main import main as measure
 from rag.cli import main as main_module
 from rag.cli.commands import config as config_command
 from rag.cli.main import COMMANDS, main, with_command
@@ -90,6 +91,9 @@ def test_a_misspelt_command_is_no_question() -> None:
     result = CliRunner().invoke(main, ["serach", "windows"])
     assert result.exit_code == 2
     assert "Did you mean 'rag search'?" in result.stderr
+    measuring = CliRunner().invoke(measure, ["synthesise", "questions"])
+    assert measuring.exit_code == 2 and "Did you mean 'rag-eval synthesize'?" in measuring.stderr
+    assert "No such command 'x'" in CliRunner().invoke(measure, ["x"]).stderr
 
 
 @pytest.mark.parametrize(

@@ -136,12 +136,15 @@ def test_the_plan_of_what_was_measured() -> None:
 def test_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     run = CliRunner()
     shown = run.invoke(main, ["plan", "--card", "12", "--profile", "default"])
-    assert shown.exit_code == 0 and "12 GB: " in shown.output and "llm.model=qwen3:8b" in shown.output
+    assert shown.exit_code == 0 and "12 GB (" in shown.output and "llm.model=qwen3:8b" in shown.output
     assert [line.split() for line in shown.output.splitlines() if "what (how)" in line] == [
         ["where", "size", "what", "(how)"]
     ]
     kept = run.invoke(main, ["plan", "--profile", "default", "--json", "--card", "8"])
     assert json.loads(kept.stdout)["cards"][0]["plan"]["fits"] is True
+    assert "8 GB (8.6 GB in powers of ten, 6% kept free): " in run.invoke(main, ["plan", "--card", "8"]).stdout
+    months = run.invoke(main, ["plan", "--sentences", "100e6", "--encoder", "BAAI/bge-m3", "--node-price", "300"])
+    assert "8 machines with int8: 2,400 a month" in months.stdout
     far = run.invoke(main, ["plan", "--sentences", "100e6", "--encoder", "BAAI/bge-m3", "--card-price", "2"])
     assert "100,000,000 sentences" in far.output and "409.6 GB" in far.output and "store.shard_number=" in far.output
     assert ["card", "time", "cost"] in [line.split() for line in far.output.splitlines()]
