@@ -359,7 +359,7 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     assert (built["full_scan_threshold"], built["payload_m"]) == (250 * DIM * 2 >> 10, 0)  # a quarter, in KB of float16
     assert edge.get_collection(NAME).payload_schema.keys() == {"doc_id", "metadata.source", "metadata.title"}
     assert (graph.points, graph.m, graph.ef_construct) == (1000, 8, 32)
-    assert [one.ef for one in graph.found][:4] == [64, 128, 256, 512]
+    assert [one.ef for one in graph.found][:7] == [64, 96, 128, 192, 256, 384, 512]
     assert graph.found[-1].recall == graph.found[-1].filtered == 1.0
     asked: list[Leg] = []
     real = edge.query_arrays
@@ -382,7 +382,7 @@ def test_the_graph_is_measured_recorded_and_searched(edge: EdgeClient, monkeypat
     assert store.how_to_search(None, 0.5, filtered=True).ef == 64
     note = store.how_to_search(200, 0.98, filtered=True).note
     assert note is not None
-    assert "finds 0.500 of the 10 nearest with a filter and ef 128, and retrieval.recall is 0.98" in note
+    assert "finds 0.500 of the 10 nearest with a filter and ef 192, and retrieval.recall is 0.98" in note
     store_documents(store, range(20, 26))
     assert graph_is_due(store, SETTINGS)
     for number in range(24):
