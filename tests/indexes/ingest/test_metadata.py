@@ -141,3 +141,17 @@ def test_properties_of_office_html_and_epub(tmp_path: Path) -> None:
         archive.writestr("c.xhtml", "<html><body><p>The mill grinds.</p></body></html>")
     metadata = read_file(book)[0].metadata
     assert (metadata["author"], metadata["creation_date"]) == ("Bo Lindt", "1998-07-01")
+
+
+def test_dates_in_other_forms_and_tags_in_one_line() -> None:
+    lines = (
+        "date: 2023/7/9",
+        "held: 9.7.2023",
+        "日期: 2023年7月9日",
+        "due: July 9, 2023",
+        "tags: 划船, 河流；夜间",
+        "v: 1.2.3",
+    )
+    _, metadata, note = split_front_matter("---\n" + "\n".join(lines) + "\n---\nText.")
+    assert note is None and metadata.pop("tags") == ["划船", "河流", "夜间"] and metadata.pop("v") == "1.2.3"
+    assert set(metadata.values()) == {"2023-07-09"} and len(metadata) == 4
