@@ -1,6 +1,7 @@
 """Read the front matter of Markdown files, YAML between --- lines or TOML between +++ lines, as metadata.
 
-Scalars and lists stay unchanged, dates become ISO text, tags in one line a list. Names that the index uses itself are prefixed with ``front_``.
+Scalars and lists stay unchanged, dates become ISO text, tags in one line a list. Names that the index uses
+itself are prefixed with ``front_``.
 """
 
 from __future__ import annotations
