@@ -12,17 +12,8 @@ from typing import Any, NamedTuple
 from indexes.display import Bilingual, counted
 
 KEY = "graph"  # in the collection's record
-EFS = (
-    64,
-    96,
-    128,
-    192,
-    256,
-    384,
-    512,
-    768,
-    1024,
-)  # values to measure; a search for 50 considers more than 50 in any case
+# Values to measure; a search for 50 considers more than 50 in any case.
+EFS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 USUAL_EF = 512  # larger ones are measured only while the graph is twice as fast as an exact search
 RECALL = 0.98  # retrieval.recall
 NEAREST = 10  # recall@10
