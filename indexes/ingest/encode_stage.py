@@ -56,11 +56,21 @@ def encode_records(
         encoded = model.encode_documents([searched(dense_text(record, split.contextual)) for record in records], plain)
     if passages and split.passage_reading == "twice":
         encoded = replace(encoded, dense=_with_passages(model, encoded.dense, texts, spans, plain))
-    named = [searched(place_of(record)) for record in records]
+    named = _places_of(records)
     if split.place and split.contextual == "none":
         encoded = replace(encoded, dense=_with_places(model, encoded.dense, named, split.place))
     places = _lexical_places(model, named) if settings.sparse.place else None
     return EncodedChunk(encoded, places)
+
+
+def _places_of(records: Sequence[SentenceRecord]) -> list[str]:
+    """Return the words of each record's place, computed once where records share their metadata."""
+    found: dict[int, str] = {}
+    for record in records:
+        key = id(record.metadata)
+        if key not in found:
+            found[key] = searched(place_of(record))
+    return [found[id(record.metadata)] for record in records]
 
 
 def _with_passages(

@@ -100,7 +100,7 @@ def race(options: Options) -> tuple[Rows, Facts]:
     """Run the race, and return a row per runtime."""
     from sentence_transformers import SentenceTransformer
 
-    from indexes.encoders.packaged.minilm import packaged_folder
+    from indexes.encoders.packaged.minilm import MiniLM, packaged_folder
 
     folder = packaged_folder() if options.model == "minilm" else Path(options.model)
     models = ours(folder)
@@ -120,6 +120,9 @@ def race(options: Options) -> tuple[Rows, Facts]:
         LIBRARY: read_by_library,
         **{name: partial(read, one) for name, one in models.items()},
     }
+    if options.model == "minilm":
+        alone = MiniLM(EncoderSettings(), folder)
+        contestants["float32, NumPy"] = lambda text: alone.by_numpy([text]).dense[0]
     sets = {Path(name).name: searched(name, models["auto"], options) for name in options.data.split(",") if name}
     asked = list(dict.fromkeys(text for one in sets.values() for text in one.questions.values())) or list(PROBES)
     timed = asked[:: max(1, len(asked) // TIMED)][:TIMED]

@@ -68,7 +68,7 @@ class MiniLM:
         if not texts:
             return Encoded(np.empty((0, self.dim), np.float32))
         if query and self._network is None and len(texts) <= FEW and "torch" not in sys.modules:
-            return self._by_numpy(texts)
+            return self.by_numpy(texts)
         found: Encoded = self._loaded().embed(texts, query=query)
         return found
 
@@ -86,7 +86,8 @@ class MiniLM:
         """As ``SentenceTransformerModel.question_runtime``; None while NumPy reads them."""
         return None if self._network is None else self._network.question_runtime
 
-    def _by_numpy(self, texts: Sequence[str]) -> Encoded:
+    def by_numpy(self, texts: Sequence[str]) -> Encoded:
+        """Read questions with NumPy, whether torch is there or not."""
         ids, truncated = self._tokens(with_prompt(self.prompts["query"], texts))
         rows = np.stack([self._small(one) for one in ids])
         return Encoded(unit_rows(rows, model=NAME, dimensions=self._settings.dimensions), None, truncated)

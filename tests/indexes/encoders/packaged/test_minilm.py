@@ -24,7 +24,7 @@ def minilm() -> MiniLM:
 
 
 def test_numpy_gives_the_vectors_of_torch(minilm: MiniLM) -> None:
-    few = minilm._by_numpy(TEXTS)
+    few = minilm.by_numpy(TEXTS)
     whole = SentenceTransformerModel(
         EncoderSettings(provider="minilm", question_runtime="torch", dtype="float32"),
         folder=minilm._folder,
@@ -41,8 +41,8 @@ def test_numpy_gives_the_vectors_of_torch(minilm: MiniLM) -> None:
 
 def test_torch_reads_where_it_is_imported_or_faster(minilm: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    by_numpy = MiniLM._by_numpy
-    monkeypatch.setattr(MiniLM, "_by_numpy", lambda self, texts: read.append(len(texts)) or by_numpy(self, texts))
+    real = MiniLM.by_numpy
+    monkeypatch.setattr(MiniLM, "by_numpy", lambda self, texts: read.append(len(texts)) or real(self, texts))
     fresh = MiniLM(EncoderSettings(provider="minilm", dimensions=64), minilm._folder)
     torch = sys.modules.pop("torch")
     try:
