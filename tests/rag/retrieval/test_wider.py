@@ -31,6 +31,7 @@ def test_joined_is_the_mean_of_the_scores_and_ties_have_one_order() -> None:
     assert [f.id for f in ties] == sorted(f.id for f in ties)
 
 
+@pytest.mark.slow
 def test_a_translated_question_is_searched_too(index: Index, settings: Settings, scripted: Any) -> None:
     llm = scripted("When is tea picked in spring?")
     result = build_retriever(index, settings=settings, llm=llm, translate="auto").search("春茶什么时候开始采摘？")
@@ -45,6 +46,7 @@ def test_a_translated_question_is_searched_too(index: Index, settings: Settings,
     assert "1887" in result.candidates[0].record.text
 
 
+@pytest.mark.slow
 def test_hyde_keeps_what_the_translated_question_found(index: Index, settings: Settings, scripted: Any) -> None:
     weak = settings.hyde.model_copy(update={"mode": "auto", "weak_below": 0.999})
     wider = settings.retrieval.model_copy(update={"translate": "auto", "top_k": 2})
@@ -56,6 +58,7 @@ def test_hyde_keeps_what_the_translated_question_found(index: Index, settings: S
     assert any("1887" in candidate.record.text for candidate in result.candidates)
 
 
+@pytest.mark.slow
 def test_a_collection_in_one_language_asks_for_no_translation(
     index: Index, settings: Settings, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +71,7 @@ def test_a_collection_in_one_language_asks_for_no_translation(
     assert (llm.prompts, result.trace.rewritten, result.trace.notes) == ([], [], [])
 
 
+@pytest.mark.slow
 def test_phrasings_are_asked_for_once_and_searched(index: Index, settings: Settings, scripted: Any) -> None:
     llm = scripted("1. In which year was the lamp's lens made?\n2) Who cut the lens?\n3. Once more?")
     result = build_retriever(index, settings=settings, llm=llm, phrasings=2).search(LENS)
@@ -75,6 +79,7 @@ def test_phrasings_are_asked_for_once_and_searched(index: Index, settings: Setti
     assert len(llm.prompts) == 1 and "1887" in result.candidates[0].record.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reply", "said"), [(ConnectionError("x"), "without other"), ("", "nothing new")])
 def test_what_the_model_does_not_give_is_noted(
     index: Index, settings: Settings, scripted: Any, reply: Any, said: str
@@ -84,6 +89,7 @@ def test_what_the_model_does_not_give_is_noted(
     assert "1887" in result.candidates[0].record.text
 
 
+@pytest.mark.slow
 def test_without_a_model_the_engine_says_what_is_missing(index: Index, settings: Settings) -> None:
     wanted = settings.retrieval.model_copy(update={"translate": "auto", "phrasings": 1})
     bare = settings.model_copy(
@@ -94,6 +100,7 @@ def test_without_a_model_the_engine_says_what_is_missing(index: Index, settings:
     assert any("without other phrasings" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_feedback_moves_the_question_towards_its_first_hits(index: Index, settings: Settings) -> None:
     plain = build_retriever(index, settings=settings).search(LENS)
     retrieval = settings.retrieval.model_copy(update={"feedback": 2, "feedback_share": 0.5})
