@@ -276,6 +276,11 @@ def give_toml(
     abstain_below = 0.3
     >>> (folder / "threshold.toml").exists()
     True
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(sys.stdout):
+    ...     give_toml("# nothing is better\n", found, folder / "tuned.toml", as_json=False)  # doctest: +ELLIPSIS
+    # nothing is better
+    wrote ...tuned.toml: only remarks, no settings to change
 
     Args:
         check: raises if the lines must not be used.
@@ -290,7 +295,9 @@ def give_toml(
         data(text, end="")
     if output is not None:
         output.write_text(text, encoding="utf-8")
-        words(f"wrote {output}: put its lines into rag.toml")
+        useful = any(line and not line.startswith("#") for line in text.splitlines())
+        todo = "put its lines into rag.toml" if useful else "only remarks, no settings to change"
+        words(f"wrote {output}: {todo}")
 
 
 def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> None:

@@ -93,7 +93,6 @@ def command(
         with ticker("calibrate") as tick:
             found = calibrate(retriever, read, rate=rate, progress=tick)
     words(trade_off(found))
-    show_notes(found.notes)
     give_toml(to_toml(found), found, output, given.shared.json, check=lambda: found.check(least))
 
 
