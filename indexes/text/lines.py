@@ -219,5 +219,9 @@ def _first_word(text: str, at: int, end: int) -> int:
 
 
 def indent_of(text: str, start: int, end: int) -> int:
-    """Return the columns of white space after the last line break in ``text[start:end]``."""
+    """Return the columns of white space after the last line break in ``text[start:end]``.
+
+    >>> indent_of("Wait.\\n\\n    Then go.", 5, 11)
+    4
+    """
     return columns_of(text, max(text.rfind("\n", start, end) + 1, start), end)
