@@ -156,5 +156,5 @@ def test_paired_with_bm25(m3_folder: Path) -> None:
     encoded = encoder.encode_documents(TEXTS)
     assert encoded.sparse is not None and len(encoded.sparse) == len(encoded) == len(TEXTS)
     assert encoder.lexical is not None and encoder.lexical.idf
-    assert encoder.fingerprint.sparse == "bm25:v2,k1=1.5,b=0.75,average_length=80"
+    assert encoder.fingerprint.sparse == "bm25:v3,k1=1.5,b=0.75,average_length=80"
     assert encoder.encode_queries([]).dense.shape == (0, encoder.dim)

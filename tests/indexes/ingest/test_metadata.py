@@ -154,4 +154,5 @@ def test_dates_in_other_forms_and_tags_in_one_line() -> None:
     )
     _, metadata, note = split_front_matter("---\n" + "\n".join(lines) + "\n---\nText.")
     assert note is None and metadata.pop("tags") == ["划船", "河流", "夜间"]
+    assert metadata.pop("v") == "1.2.3"  # a version, not a date
     assert set(metadata.values()) == {"2023-07-09"} and len(metadata) == 4
