@@ -35,6 +35,8 @@ def command(
 ) -> None:
     """Index PATHs with the models of the profile, and answer the questions: answer, citations, seconds.
 
+    The documents join the collection of --collection, else the default one, where 'rag ask' finds them too.
+
     The language model is that of a running Ollama server, else a fetched one, else one is fetched first, after its size
     is shown. If none is available, answers are the documents' own sentences, and a note says so.
     """
