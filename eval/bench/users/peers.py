@@ -112,6 +112,9 @@ def run_race(options: Options) -> tuple[Rows, Facts]:
 
     if not options.data:
         raise SystemExit("name a BEIR folder: python -m eval.bench peers --data data/scifact")
+    unknown = [name for name in options.only.split(",") if name and name not in CONTESTANTS]
+    if unknown:
+        raise SystemExit(f"unknown contestant {unknown[0]!r}; there are {', '.join(CONTESTANTS)}")
     dataset = load_dataset(options.data)
     documents, questions = taken(dataset, options.documents, options.questions)
     with tempfile.TemporaryDirectory(prefix="ragwright-peers-") as made:

@@ -42,6 +42,8 @@ def test_the_documents_that_questions_need_come_first(tmp_path: Path) -> None:
     assert len(every) == 12 and len(asked) == 3
     there, missing = peers.installed(["ragwright", "nobody_has_this"])
     assert (there, missing) == (["ragwright"], ["nobody_has_this"])
+    with pytest.raises(SystemExit, match="unknown contestant 'llamaindex'; there are ragwright, llama-index"):
+        peers.run_race(peers.Options(data=str(tmp_path), only="llamaindex"))
 
 
 def test_our_contestant_builds_and_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
