@@ -45,7 +45,7 @@ class HybridHit:
     sparse_score: float | None = None
 
 
-class Found(Protocol):
+class LegHit(Protocol):
     """What the fusion reads of a hit."""
 
     @property
@@ -151,8 +151,8 @@ def _translated(filters: Any) -> models.Filter | None:
 
 
 def fused_hits(
-    dense: Sequence[Found],
-    sparse: Sequence[Found],
+    dense: Sequence[LegHit],
+    sparse: Sequence[LegHit],
     scores: LegScores,
     *,
     terms: int,
