@@ -21,7 +21,7 @@ from indexes.http import http_client
 from rag.llms.guard import Guard
 from rag.llms.local_chat import LocalChat
 from rag.llms.thinking import thinking_switch
-from rag.llms.transports import async_stream_options, stream_options
+from rag.llms.transports import ONE_REQUEST, async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 INSTALL = "pip install 'ragwright[offline]'"
@@ -47,7 +47,7 @@ class LlamaCpp(Guard, LocalChat):
     def __init__(self, server: Any, **fields: Any) -> None:
         super().__init__(**fields)
         self._servers = [server]
-        self._http = http_client(str(server.listening_address), 30.0, self.api_key)
+        self._http = http_client(str(server.listening_address), 30.0, self.api_key, limits=ONE_REQUEST)
         self.context_window = min(self.context_window, self._true_context())
         self._count = lru_cache(maxsize=4096)(self._tokenize)
 

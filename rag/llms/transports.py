@@ -15,6 +15,11 @@ from indexes import http
 from indexes.addresses import is_loopback
 from indexes.http import async_stream_limits, client_options, in_time, stream_limits
 
+# No connection outlives its request. A server may close an idle one at the moment when the next request is sent, which
+# would fail a reader's question; and a pooled one belongs to the event loop that opened it, so the next ``asyncio.run``
+# would find it closed. Connecting takes nothing beside an answer.
+ONE_REQUEST = httpx.Limits(max_keepalive_connections=0)
+
 
 def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
     """Return the arguments of an ``httpx.Client`` whose answers must begin, and whose pieces follow, in time.
@@ -22,21 +27,17 @@ def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
     >>> stream_options("http://127.0.0.1:8000/v1", timeout=60)["timeout"]
     Timeout(connect=10.0, read=60, write=60, pool=60)
     """
-    transport = _Transport(http.TOTAL * timeout, proxy=_proxy(base_url))
+    transport = _Transport(http.TOTAL * timeout, proxy=_proxy(base_url), limits=ONE_REQUEST)
     return {**client_options(base_url, timeout), **stream_limits(timeout), "transport": transport}
 
 
 def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
     """Return the arguments of an ``httpx.AsyncClient`` with the same limits.
 
-    No connection outlives its request: a pooled one belongs to the event loop that opened it, so the next
-    ``asyncio.run`` would find it closed.
-
     >>> async_stream_options("http://127.0.0.1:8000/v1", timeout=60)["timeout"]
     Timeout(connect=10.0, read=60, write=60, pool=60)
     """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    transport = _AsyncTransport(http.TOTAL * timeout, proxy=_proxy(base_url), limits=limits)
+    transport = _AsyncTransport(http.TOTAL * timeout, proxy=_proxy(base_url), limits=ONE_REQUEST)
     return {**client_options(base_url, timeout), **async_stream_limits(timeout), "transport": transport}
 
 
