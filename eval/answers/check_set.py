@@ -2,8 +2,9 @@
 
 A question's passages are five documents of the corpus. Each fact gives a true sentence (as written and reworded), one
 with another number, one with another entity of the same kind, one negated, one that cites the wrong passage, and one
-from a document that is not among the passages. The labels follow from the rules alone. Across languages, the passages
-are in the other language.
+from a document that is not among the passages. Sentences of two clauses give more: true ones of either clause or both,
+and clauses with the number of the other. The labels follow from the rules alone. Across languages, the passages are in
+the other language.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from eval.answers.check_clauses import clauses
 from eval.answers.check_corpus import Fact, facts
 from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
@@ -30,7 +32,10 @@ MUST: dict[str, str] = {
     "negated": "contradicted",
     "wrong passage": "moved",
     "unsupported": "unsupported",
+    "joined clauses": "cited",
+    "number of another clause": "contradicted",
 }
+ONE_LANGUAGE = ("reworded", "joined clauses", "number of another clause")  # classes without passages in the other one
 PASSAGES = 5
 _NEGATE_EN = ((" must ", " must not "), (" may ", " may not "), (" can ", " cannot "), (" was ", " was not "),
               (" were ", " were not "),              (" is ", " is not "), (" are ", " are not "))  # fmt: skip
@@ -96,7 +101,7 @@ class CheckScores:
 
 
 def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> list[Labelled]:
-    """Return the answer sentences of one language, in a fixed order: seven for each fact.
+    """Return the answer sentences of one language, in a fixed order: seven for each fact, four for two clauses.
 
     >>> [(row.label, row.text) for row in labelled("en")][2]
     ('wrong number', 'The lighthouse was designed by Marta Olsen in 3874.')
@@ -120,6 +125,12 @@ def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> l
             ("unsupported", fact.text, without, wrong),
         )
         found += [Labelled(text, label, passages, number, language) for label, text, passages, number in rows]
+    for place, pair in enumerate(clauses(language, held_out=held_out)):
+        first = place % len(documents)
+        given = [*(documents[(first + step) % len(documents)] for step in range(1, PASSAGES)), -1 - place]
+        made = [("joined clauses", text) for text in pair.joined]
+        made += [("number of another clause", text) for text in pair.swapped]
+        found += [Labelled(text, label, tuple(given), PASSAGES, language) for label, text in made]
     return found
 
 
@@ -167,18 +178,22 @@ def negated(text: str, language: str) -> str:
 def passages_of(
     documents: Sequence[int], language: str, *, held_out: bool = False, latin: bool = False
 ) -> list[Passage]:
-    """Return the documents as numbered passages of three sentences each.
+    """Return the documents as numbered passages of three sentences each; document -1 is the first of two clauses.
 
     >>> [passage] = passages_of([0], "en")
     >>> passage.number, passage.sentences[0].text
     (1, 'The lighthouse was designed by Marta Olsen in 1874.')
     """
     known = facts(language, held_out=held_out, latin=latin)
+    pairs = clauses(language, held_out=held_out)
     found = []
     for number, document in enumerate(documents, start=1):
+        texts = [one.text for one in known if one.document == document] if document >= 0 else []
+        if document < 0:
+            texts = [pairs[-1 - document].text, pairs[-document % len(pairs)].text]
         records = [
-            SentenceRecord(doc_id=f"{document}", position=place, text=fact.text, metadata={"source": f"{document}.md"})
-            for place, fact in enumerate(one for one in known if one.document == document)
+            SentenceRecord(doc_id=f"{document}", position=place, text=text, metadata={"source": f"{document}.md"})
+            for place, text in enumerate(texts)
         ]
         found.append(Passage(number, records, [records[0].id], 1.0 / number))
     return found
@@ -195,7 +210,7 @@ def measure_check(
     """Check each labelled sentence of ``language``.
 
     Args:
-        across: whether the passages are in the other language; the reworded class is then left out.
+        across: whether the passages are in the other language; the classes of ``ONE_LANGUAGE`` are then left out.
         held_out: whether to use the documents on which the check was not tuned.
         meaning: model that compares sentences by meaning; None checks by words alone.
     """
@@ -203,7 +218,7 @@ def measure_check(
     latin = across and not held_out  # the documents for tuning name different people in each language
     rows = labelled(language, held_out=held_out, latin=latin)
     if across:
-        rows = [row for row in rows if row.label != "reworded"]
+        rows = [row for row in rows if row.label not in ONE_LANGUAGE]
     results = []
     scores = CheckScores(
         f"{language} over {other}" if across else language, "held out" if held_out else "tuned on", len(rows)

@@ -9,8 +9,10 @@ from functools import cached_property
 
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.orders import without_orders
+from rag.answer.check.placing import Placed, misplaced
 from rag.answer.language import Language, detect_language
 from rag.answer.words.alignment import renamed
+from rag.answer.words.counts import miscounted
 from rag.answer.words.opposites import exclusive
 from rag.answer.words.polarity import clauses_of, denies
 from rag.answer.words.terms import Evidence, Term, share_held, terms_of
@@ -20,6 +22,7 @@ from rag.retrieval.candidate import Passage
 NEIGHBOURHOOD = 3  # consecutive sentences that may together support one sentence of the answer
 MISSING_NAME_FACTOR = 0.5  # a name that is not in the passage makes the rest of the overlap suspect
 ALONE = 0.6  # a sentence that holds this share of what its neighbourhood holds must hold the numbers itself
+NEARLY = 0.2  # a sentence whose share of the words lies this little below the best one's may say the same
 SAME_CLAUSE = 0.5  # share of a clause's terms from which another clause is about the same
 _RULE = re.compile(r"\s*\|?\s*:?-{2,}")
 
@@ -110,6 +113,7 @@ class Finding:
         rival: a word of the claim whose opposite the sentence holds, or a name that replaces another.
         context: share of the claim's context that the sentence holds; 1 if it needs none.
         first_missing: whether the passage does not hold the claim's first word at all.
+        misplaced: whether a number or a name of the claim belongs to something else in the sentence.
     """
 
     number: int
@@ -123,6 +127,7 @@ class Finding:
     rival: str | None
     context: float = 1.0
     first_missing: bool = False
+    misplaced: Placed | None = None
 
 
 class PassageSupport:
@@ -174,10 +179,20 @@ class PassageSupport:
             ),
         )
         place = order[0]
+        swapped = misplaced(claim, self.units[place], self.place) if self._whole(claim, place) else None
+        if swapped:  # another sentence may say it all the same
+            for other in order[1:]:
+                if alone[other] < alone[place] - NEARLY or about[other] < about[place] - NEARLY:
+                    continue
+                if self._whole(claim, other) and not misplaced(claim, self.units[other], self.place):
+                    place, swapped = other, None
+                    break
         unit = self.units[place]
         around = [other.evidence for other in self._around(place)]
         where = [unit.evidence] if alone[place] >= ALONE * near[place] or claim.context else around
         missing_numbers = [n for n in claim.numbers if not any(e.holds(n) for e in where)]
+        wrong_counts = miscounted(claim.stated, unit.text) if claim.yes is not False else []
+        missing_numbers += [Term(one.value, "number", 1.0, number=one) for one in wrong_counts if not one.strict]
         beside = [*around, self.place]
         missing_names = [n for n in claim.names if not any(e.holds(n) for e in beside)]
         if not claim.context:  # first those that the whole passage lacks
@@ -190,11 +205,19 @@ class PassageSupport:
             alone[place],
             missing_numbers,
             missing_names,
-            _has_rival_number(unit, claim.numbers),
+            bool(wrong_counts) or _has_rival_number(unit, claim.numbers),
             _negated(claim, unit.text),
             exclusive(claim.stated, unit.text) or (renamed(claim.stated, unit.text) if unit.language == "zh" else None),
             about[place] if claim.context else 1.0,
             bool(words) and not self.holds(words[0]),
+            swapped,
+        )
+
+    def _whole(self, claim: Claim, place: int) -> bool:
+        """Return whether a sentence holds all numbers of the claim, and the passage's place or it all names."""
+        evidence = self.units[place].evidence
+        return all(evidence.holds(term) for term in claim.numbers) and all(
+            evidence.holds(term) or self.place.holds(term) for term in claim.names
         )
 
     def _around(self, place: int) -> list[Unit]:

@@ -107,7 +107,7 @@ def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) ->
     about = max((found.context for found in findings.values()), default=0.0)
     good = []
     for number, found in findings.items():
-        if found.missing_numbers or found.missing_names or found.negated or found.rival:
+        if found.missing_numbers or found.missing_names or found.negated or found.rival or found.misplaced:
             continue
         if claim.context:
             # The value must stand beside the question's subject, where most of the subject is.
@@ -139,7 +139,11 @@ def _together(
 ) -> bool:
     """Return whether the cited passages together support the claim."""
     units = [findings[n].unit.evidence for n in cited if n in findings]
-    if not units or claim.context or any(findings[n].negated or findings[n].rival for n in cited if n in findings):
+    if (
+        not units
+        or claim.context
+        or any(findings[n].negated or findings[n].rival or findings[n].misplaced for n in cited if n in findings)
+    ):
         return False
     places = [support.place for support in supports]
     missing = [t for t in (*claim.numbers, *claim.names) if not any(e.holds(t) for e in (*units, *places))]
@@ -163,6 +167,9 @@ def _fail(
     same_matter = closest.context >= ABOUT if claim.context else closest.words >= ABOUT
     if not claim.terms and claim.yes is None:
         return ClaimVerdict("unverified", cited, "none", 0.0, unit)
+    for found in (own, closest):
+        if found.misplaced:
+            return ClaimVerdict("contradicted", cited, found.misplaced, support, unit if cited else found.unit)
     if (other := _of_another(claim, passages)) is not None:
         return ClaimVerdict("contradicted", cited, "names", support, unit if cited else other)
     if closest.missing_numbers:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from indexes.text.numerals import CHINESE_NUMERAL, ZH_DIGITS, ZH_IDIOMS, ZH_MYRIADS, ZH_UNITS, parse_chinese
+from rag.answer.words.times import same_time, times_in
 from rag.answer.words.units import unit_at
 
-_ZH_MEASURES = "个天年月日岁次名条章回节句页种位只台块米斤里层人元倍点步项号"
+_ZH_MEASURES = "个天年月日岁次名条章回节句页种位只台块米斤里层人元倍点步项号折"
 
 _EN_UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -19,7 +20,7 @@ _EN_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _EN_SMALL = {word: value for value, word in enumerate(_EN_UNITS.split())} | {
     word: 10 * ten for ten, word in enumerate(_EN_TENS.split(), 2)
 }
-_EN_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_EN_SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SHORT_SCALES = {"k": 10**3, "mn": 10**6, "bn": 10**9}
 ENGLISH_NUMBER_WORDS = frozenset({*_EN_SMALL, *_EN_SCALES})
 _EN_NUMERAL = re.compile(
@@ -29,12 +30,22 @@ _EN_NUMERAL = re.compile(
 _ARABIC = re.compile(
     r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
     r"(\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[ '\u00a0\u202f]\d{3})+(?![\d.])|\d+)((?:\.\d+)*)"
-    r"(?:\s?(hundred|thousand|million|billion|mn|bn|k)\b|\s?([百千万亿]+))?"
+    r"(?:\s?(dozen|hundred|thousand|million|billion|mn|bn|k)\b|\s?([百千万亿]+))?"
 )
 _GROUPED = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2,}(?![\d.])")  # 1.250.000
 _DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{2}|\d(?=\s?[%€°a-z]))(?![\d,])")  # 14,92
 _PERCENT = re.compile("百分之([零〇一二两三四五六七八九十百千万点\\d.]+)")
 _ZH_POINT = re.compile("([零〇一二两三四五六七八九十百千]+)点([零〇一二三四五六七八九]+)")
+_HALF_DOZEN = re.compile(r"\bhalf a dozen\b")
+# A sign before a number, or a phrase behind it: -5, minus five, 零下5度, 5 degrees below zero.
+_MINUS = re.compile(r"(?:(?<![A-Za-z0-9_)\].,%°])(?<!\d\s)[-−]|\b(?:minus|negative)\s|负\s?|零下\s?)$")
+_BELOW_ZERO = re.compile(r"\s?below (?:zero|freezing)\b")
+_NOUGHT = re.compile(r"零下|(?<=below )zero\b")  # these are no numbers
+# Words of losing: beside them "5 million" may be the table's "-5 million".
+_LOSS = re.compile(
+    r"\b(?:loss|losses|lost|loses?|deficit|declin\w+|decreas\w+|fell|falls?|fallen|dropp?\w*|down|less|fewer|lower|under|"
+    r"below|negative|minus|debts?|owe[sd]?|shr[aiu]nk\w*)\b|亏|损失|赤字|下降|减少|降低|跌|低于|负|欠|缩水"
+)
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -67,11 +78,12 @@ class Number:
     ('1', '100', True)
 
     Args:
-        value: normal form; of a date year-month-day, with "?" for what is not stated.
+        value: normal form; of a date year-month-day, with "?" for what is not stated, of a time of day hour:minute.
         strict: whether evidence must hold it (digits, 第三, 十五天).
-        unit: dimension of the unit beside the number (each currency is one), "date", or "".
-        base: value in the base unit, or "".
+        unit: dimension of the unit beside the number (each currency is one), "date", "time", or "".
+        base: value in the base unit, of a time its clock, or "".
         start, end: character offsets.
+        unsigned: whether the text speaks of a loss, so that its sign says nothing.
     """
 
     value: str
@@ -80,14 +92,39 @@ class Number:
     base: str = ""
     start: int = 0
     end: int = 0
+    unsigned: bool = False
 
     def same(self, other: Number) -> bool:
         """Return whether both are the same quantity; if one has no unit (a table's header may hold it), by value."""
         if self.unit == "date" or other.unit == "date":
             return _same_date(self, other)
+        if self.unit == "time" or other.unit == "time":
+            return _same_time(self, other)
         if self.unit and other.unit:
-            return self.unit == other.unit and self.base == other.base
-        return self.value == other.value
+            return self.unit == other.unit and self._signed(self.base, other.base, other)
+        return self._signed(self.value, other.value, other)
+
+    def _signed(self, mine: str, theirs: str, other: Number) -> bool:
+        if mine == theirs or "degree" in (self.unit, other.unit):
+            return mine == theirs
+        return (self.unsigned or other.unsigned) and mine.lstrip("-") == theirs.lstrip("-")
+
+
+def _same_time(one: Number, other: Number) -> bool:
+    if one.unit != "time":
+        one, other = other, one
+    if other.unit == "time":
+        return same_time(one.value, one.base, other.value, other.base)
+    if other.unit:
+        return False
+    hour, minute = one.value.split(":")
+    if minute == "00":
+        return (
+            other.value.isdigit()
+            and int(other.value) <= 24
+            and same_time(one.value, one.base, f"{int(other.value) % 24}:00", "open")
+        )
+    return other.value == f"{hour}.{minute}".rstrip("0")
 
 
 def _same_date(one: Number, other: Number) -> bool:
@@ -119,6 +156,14 @@ def numbers_in(text: str) -> list[Number]:
         for match in pattern.finditer("".join(rest)):
             found.append(Number(_date(match, order), True, "date", "", match.start(), match.end()))
             take(match.start(), match.end())
+    for time in times_in("".join(rest), parse_chinese):
+        found.append(Number(time.value, not time.named, "time", time.clock, time.start, time.end))
+        take(time.start, time.end)
+    for match in _NOUGHT.finditer("".join(rest)):
+        take(match.start(), match.end())
+    for match in _HALF_DOZEN.finditer("".join(rest)):
+        found.append(_measured("6", False, text, match.start(), match.end()))
+        take(match.start(), match.end())
     for match in _PERCENT.finditer("".join(rest)):
         value = _chinese_value(match.group(1))
         if value is not None:
@@ -156,7 +201,22 @@ def numbers_in(text: str) -> list[Number]:
             number = _measured(str(spoken), False, text, match.start(), match.end())
             strict = spoken > 2 and bool(number.unit or spoken > 12)
             found.append(Number(number.value, strict, number.unit, number.base, number.start, number.end))
-    return found
+    unsigned = bool(_LOSS.search(text))
+    return [_with_sign(number, text, unsigned) for number in found]
+
+
+def _with_sign(number: Number, text: str, unsigned: bool) -> Number:
+    """Return the number negative if the text says so."""
+    if number.unit in ("date", "time"):
+        return number
+    before = _MINUS.search(text[max(0, number.start - 12) : number.start])
+    behind = _BELOW_ZERO.match(text, number.end) if number.unit == "degree" else None
+    if before is None and behind is None:
+        return replace(number, unsigned=True) if unsigned else number
+    start = number.start - len(before.group()) if before else number.start
+    end = behind.end() if behind else number.end
+    base = f"-{number.base}" if number.base else ""
+    return replace(number, value=f"-{number.value}", base=base, start=start, end=end, unsigned=unsigned)
 
 
 def _measured(value: str, strict: bool, text: str, start: int, end: int) -> Number:

@@ -134,6 +134,15 @@ def terms_of(text: str) -> list[Term]:
     return list(found.values())
 
 
+def is_stop_word(word: str) -> bool:
+    """Return whether a word, in lower case, is too common to be a term in English or Chinese.
+
+    >>> is_stop_word("the"), is_stop_word("的"), is_stop_word("harbour")
+    (True, True, False)
+    """
+    return word in STOP_WORDS or word in _ZH_STOP_WORDS
+
+
 def asks_how_much(text: str) -> bool:
     """Return whether a question asks for a measure: "how long", 有多高.
 

@@ -242,6 +242,14 @@ PRICES = "| Article | Price |\n| --- | --- |\n| Hinge B2 | 14.92 |\n| Latch C4 |
         (("加班可以领取补贴。节假日加班不得调休。",), "节假日加班可以调休吗？", "可以调休。[1]", "contradicted", (1,)),
         (("夏季桃子的价格是每公斤3美元。",), "桃子多少钱？", "夏季桃子的價格是每公斤3美元。[1]", "cited", (1,)),
         (("该项目投资125万元。",), "投资多少？", "该项目投资1,250,000元。[1]", "cited", (1,)),
+        (("The bar opens at 9 pm.",), "", "The bar opens at 21:00. [1]", "cited", (1,)),
+        (("The bar opens at 9 pm.",), "", "The bar opens at 9 a.m. [1]", "contradicted", (1,)),
+        (("酒吧晚上九点半开门。",), "酒吧几点开门？", "21:30[1]", "cited", (1,)),
+        (("酒吧晚上九点半开门。",), "酒吧几点开门？", "酒吧早上九点半开门。[1]", "contradicted", (1,)),
+        (("The board has three members.",), "", "The board has five members. [1]", "contradicted", (1,)),
+        (("委员会有两名成员。",), "", "委员会有三名成员。[1]", "contradicted", (1,)),
+        (("Fish is stored at -5 °C.",), "", "Fish is stored at minus five degrees. [1]", "cited", (1,)),
+        (("鱼存放在零下5度。",), "", "鱼存放在5度。[1]", "contradicted", (1,)),
     ],
 )  # fmt: skip
 def test_every_claim_is_checked(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.text.numerals import parse_chinese
+from rag.answer.words.counts import miscounted
 from rag.answer.words.numbers import numbers_in, parse_english
 
 
@@ -41,10 +42,66 @@ def values(text: str) -> list[str]:
         ("万一下雨", []),
         ("one", ["1"]),
         ("007", ["7"]),
+        ("a dozen eggs, two dozen cups", ["12", "24"]),
+        ("half a dozen", ["6"]),
+        ("-5 or −5 or minus five", ["-5", "-5", "-5"]),
+        ("保持-5度，零下5度，零下五度，负5", ["-5", "-5", "-5", "-5"]),
+        ("5 degrees below zero", ["-5"]),
+        ("5-10, 2019-2021, covid-19 and 20%-30%", ["5", "10", "2019", "2021", "20", "30"]),
+        ("9 pm, 9 a.m., 21:30, half past nine", ["21:00", "9:00", "21:30", "9:30"]),
+        ("晚上九点，上午9点半，21点，中午12点", ["21:00", "9:30", "21:00", "12:00"]),
+        ("三点五", ["3.5"]),
+        ("8小时 and 3 m", ["8", "3"]),
     ],
 )
 def test_values(text: str, expected: list[str]) -> None:
     assert values(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("9 pm", "21:00", True),
+        ("9 pm", "晚上九点", True),
+        ("half past nine in the evening", "21:30", True),
+        ("下午三点一刻", "15:15", True),
+        ("noon", "12:00", True),
+        ("at 9", "9 pm", True),  # which half of the day is not said
+        ("9 o'clock", "21:00", True),
+        ("9:30", "9:30 pm", True),
+        ("9 pm", "9 am", False),
+        ("9:30", "21:30", False),
+        ("晚上九点", "早上九点", False),
+        ("17:30", "17:00", False),
+        ("-5 °C", "零下5度", True),
+        ("-5 °C", "5 °C", False),
+        ("a loss of 5 million", "-5 million", True),  # the word holds the sign
+        ("a profit of 5 million", "-5 million", False),
+        ("亏损500万", "-500万", True),
+        ("twelve", "a dozen", True),
+    ],
+)
+def test_forms_of_one_value(one: str, other: str, same: bool) -> None:
+    (left, *_), (right, *_) = numbers_in(one), numbers_in(other)
+    assert left.same(right) == right.same(left) == same
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence", "wrong"),
+    [
+        ("The board has five members.", "The board has three members.", ["5"]),
+        ("The board has 3 members.", "The board has three members.", []),
+        ("The board has two members.", "The board has 3 members.", ["2"]),
+        ("It rests on three ideas.", "It rests on thrift, order and work.", []),
+        ("Two of the members voted.", "Two of the three members voted.", []),
+        ("She wrote two books.", "She wrote two more books, 30 books in all.", []),
+        ("委员会有三名成员。", "委员会有两名成员。", ["3"]),
+        ("委员会有两名成员。", "委员会有三名成员。", ["2"]),
+        ("委员会有两名成员。", "委员会有2名成员。", []),
+    ],
+)
+def test_what_a_number_word_counts(claim: str, sentence: str, wrong: list[str]) -> None:
+    assert [number.value for number in miscounted(claim, sentence)] == wrong
 
 
 @pytest.mark.parametrize("text", ["6333", "第三", "十五天", "三百二十", "五百年"])
