@@ -90,7 +90,7 @@ class AnswerSentence:
         support: share of its terms that its passage holds, 0 to 1.
         start, end: character offsets in the answer's text, marks included.
         decided_by: numbers, names, negation, words, question, encoder, or none.
-        named: the passages that the model cited.
+        named: the passages that the model cited: ``numbers`` has only those that support it if it wrote "[1-3]".
     """
 
     text: str
@@ -147,10 +147,11 @@ class CitedAnswer:
                 text = _without(before, after)
                 continue
             body = text[sentence.start : sentence.end]
-            if sentence.status == "moved" or (sentence.status == "unsupported" and failed == "mark"):
+            narrowed = sentence.status == "cited" and sentence.numbers != sentence.named  # one passage of "[1-3]"
+            if narrowed or sentence.status == "moved" or (sentence.status == "unsupported" and failed == "mark"):
                 body = MARK.sub("", body).rstrip()
             marks = ""
-            if sentence.status in ("matched", "moved"):
+            if narrowed or sentence.status in ("matched", "moved"):
                 marks = "".join(f"[{number}]" for number in sentence.numbers)
             elif failed == "mark" and sentence.status in IN_WORDS[language]:
                 marks = IN_WORDS[language][sentence.status]
@@ -271,9 +272,12 @@ class CitationStream:
 
     def _judge(self, text: str, markers: Sequence[Marker]) -> CitedAnswer:
         result = CitedAnswer(text, removed=list(self._scanner.removed))
-        for start, end, core, cited in _claims(text, markers):
+        for start, end, core, cited, spanned in _claims(text, markers):
             numbers = tuple(number for number in cited if number in self._passages)
             claim, verdict = self._decide(core, numbers)
+            if verdict.holding:  # of "[1-3]" those that support it
+                kept = tuple(n for n in verdict.numbers if n in verdict.holding or n not in spanned)
+                verdict = replace(verdict, numbers=kept)
             idle = not claim.terms and claim.yes is None
             if not numbers and (idle or core.endswith(_QUESTION_MARKS)):
                 continue
@@ -338,8 +342,8 @@ def _add(citations: list[Citation], new: Citation) -> None:
     citations.append(new)
 
 
-def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, tuple[int, ...]]]:
-    """Return (start, end, sentence without marks, cited numbers) of each sentence.
+def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, tuple[int, ...], frozenset[int]]]:
+    """Return (start, end, sentence without marks, cited numbers, those only within a range) of each sentence.
 
     Marks after a full stop belong to the sentence before. They are replaced by blanks of equal length first, so that
     the splitter sees plain sentences and offsets hold.
@@ -361,7 +365,9 @@ def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, t
         core = re.sub(r" (?=[.,;:!?])", "", _IN_WORDS.sub("", core)).strip() or core
         numbers = tuple(dict.fromkeys([*(number for marker in own for number in marker.numbers), *named]))
         begin = min([start, *(marker.start for marker in own)])
-        claims.append((begin, max([end, *(marker.end for marker in own)]), core, numbers))
+        alone = {number for marker in own for number in marker.numbers if number not in marker.spanned}
+        spanned = frozenset(number for marker in own for number in marker.spanned) - alone - frozenset(named)
+        claims.append((begin, max([end, *(marker.end for marker in own)]), core, numbers, spanned))
     return claims
 
 

@@ -1,13 +1,15 @@
-"""Other forms of marks, normalised before the scanner reads them: "(1)" and "¹" become "[1]".
+"""Other forms of marks, normalised before the scanner reads them: "(1)", "<1>", "①" and "¹" become "[1]".
 
-A number in round brackets is a mark if it follows words, is the number of a passage, and no square mark came before:
-a list's "(1)" at the start of a line, a call such as f(1), and "km²" are not marks.
+A number in round or angle brackets or a circle is a mark if it follows words, is the number of a passage, and no square
+mark came before: a list's "(1)" or "①" at the start of a line, "step ①", a call such as f(1), and "km²" are not marks.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+
+from rag.answer.check.boxes import Unboxed
 
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _SQUARE = re.compile(r"[\[【［]\s*\^?\d{1,3}\s*[\]】］]")
@@ -18,7 +20,21 @@ _ROUND = re.compile(
 _RAISED = re.compile(
     r"(?P<before>[.!?。！？，,;；”\"』」)）]|[A-Za-z]{4}|[\u3400-\u9fff])(?P<inside>[¹²³⁴-⁹][⁰¹²³⁴-⁹]?)(?![⁰¹²³⁴-⁹\w])"
 )
-_OPEN_END = re.compile(r"(?:\S\s*)?[(（]\s*[\d\s,，、]{0,12}[)）]?$|[^\s]{0,4}[⁰¹²³⁴-⁹]{1,2}$")
+_ANGLE = re.compile(
+    r"(?P<before>[^\s<＜〈]\s+|[\u3400-\u9fff。！？.!?；;”\"』」)）\]>＞〉])"
+    r"[<＜〈](?P<inside>\d{1,2}(?:[,，、]\s?\d{1,2})*)[>＞〉](?=[\s.,;:!?。，；：！？、)）<＜〈]|$)"
+)
+# Not "step ①" or 第①: these count something else.
+_CIRCLED = re.compile(
+    r"(?P<before>(?<!步骤)(?<!第)(?<!图)(?<!表)(?<!条款)(?<!方法)(?<!\bstep)(?<!figure)(?<!\bitem)(?<!point)"
+    # Behind a full stop it may begin the next item of a list.
+    r"(?:(?<=[^\s.。!！?？;；:：①-⑳]) ?|(?<=[.。!！?？]) ?(?=[①-⑳]+\s*(?:\n|$))))"
+    r"(?P<inside>[①-⑳]+)(?=[\s.,;:!?。，；：！？)）\]」』”]|$)",
+    re.IGNORECASE,
+)
+_OPEN_END = re.compile(
+    r"(?:\S\s*)?[(（<＜〈]\s*[\d\s,，、]{0,12}[)）>＞〉]?$|[^\s]{0,4}[⁰¹²³⁴-⁹]{1,2}$|(?:\S ?)?[①-⑳]{1,4}$"
+)
 _KEEP = 8
 
 
@@ -39,7 +55,7 @@ _MAY_BE_SOURCES = re.compile(
 )
 # What an answer that is only a mark consists of: "(1)", "¹", "See [1].", "Passage 2".
 _ONLY = re.compile(
-    r"[\[【［(（]\s*\^?\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］)）]|[⁰¹²³⁴-⁹①-⑳]"
+    r"[\[【［(（<＜〈]\s*\^?\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］)）>＞〉]|[⁰¹²³⁴-⁹①-⑳]"
     r"|\b(?:see|cf|passages?|sources?|documents?|refs?|references?|and)\b(?:\s*\d{1,2}\b)?|参[见考照]|见|段落|来源|资料|文档|和",
     re.IGNORECASE,
 )
@@ -64,8 +80,8 @@ def is_only_marks(text: str) -> bool:
 class MarkForms:
     """Normalise marks in text that is fed in pieces; joined, the returned pieces are the whole text.
 
-    A leading label ("Answer:") and a list of sources after the answer are removed; if the answer has no marks and the
-    list is short, the listed marks are added to its last sentence.
+    A box of LaTeX, a leading label ("Answer:") and a list of sources after the answer are removed; if the answer has no
+    marks and the list is short, the listed marks are added to its last sentence.
 
     >>> forms = MarkForms({1, 2})
     >>> forms.feed("Answer: It opens at 6 (1).") + forms.finish()
@@ -74,6 +90,7 @@ class MarkForms:
 
     def __init__(self, valid: Collection[int]) -> None:
         self._valid = frozenset(valid)
+        self._box = Unboxed()
         self._held = ""
         self._before = ""
         self._raw = ""
@@ -83,6 +100,9 @@ class MarkForms:
 
     def feed(self, text: str) -> str:
         """Add a piece; return the text that is ready."""
+        return self._add(self._box.feed(text))
+
+    def _add(self, text: str) -> str:
         self._held += text
         if self._sources is not None:
             self._sources += text
@@ -106,6 +126,10 @@ class MarkForms:
 
     def finish(self) -> str:
         """Return the rest of the text."""
+        start = self._add(self._box.finish())
+        return start + self._finish()
+
+    def _finish(self) -> str:
         if not self._begun:
             self._begin()
         given = ""
@@ -137,13 +161,15 @@ class MarkForms:
         self._square = self._square or bool(_SQUARE.search(self._raw))
         made = _RAISED.sub(self._mark, whole)
         if not self._square:
-            made = _ROUND.sub(self._mark, made)
+            for pattern in (_ROUND, _ANGLE, _CIRCLED):
+                made = pattern.sub(self._mark, made)
         given = made[len(self._before) :]
         self._before = made[-_KEEP:]
         return given
 
     def _mark(self, match: re.Match[str]) -> str:
-        numbers = re.findall(r"\d+", match.group("inside").translate(_SUPER))
+        inside = "".join(f" {ord(char) - 0x245F} " if "①" <= char <= "⑳" else char for char in match.group("inside"))
+        numbers = re.findall(r"\d+", inside.translate(_SUPER))
         if not numbers or any(int(number) not in self._valid for number in numbers):
             return match.group()
         return match.group("before") + "".join(f"[{number}]" for number in numbers)

@@ -52,11 +52,15 @@ class Marker:
     >>> mark = Marker(14, 17, (1,))
     >>> text[mark.start : mark.end], mark.numbers
     ('[1]', (1,))
+
+    Args:
+        spanned: those of the numbers that a range such as "1-3" includes: not each need support the sentence.
     """
 
     start: int
     end: int
     numbers: tuple[int, ...]
+    spanned: tuple[int, ...] = ()
 
 
 def set_marks_apart(text: str) -> str:
@@ -92,6 +96,16 @@ def parse_numbers(inside: str) -> list[int] | None:
             return None
         numbers += [number for number in range(first, last + 1) if number not in numbers]
     return numbers
+
+
+def spanned_numbers(inside: str) -> set[int]:
+    """Return the passage numbers between brackets that come from a range.
+
+    >>> sorted(spanned_numbers("1-3, 5"))
+    [1, 2, 3]
+    """
+    spans = ((int(first), int(last)) for first, last in _RANGE.findall(inside) if last)
+    return {number for first, last in spans for number in range(first, last + 1)}
 
 
 class MarkerScanner:
@@ -232,11 +246,13 @@ class MarkerScanner:
         if not known:
             self._bracket, self._gap = "", True
             return ""
+        spanned = set() if named else spanned_numbers(self._bracket[1:-1])
         as_written = len(known) == len(numbers) and not named and _PLAIN.fullmatch(self._bracket) is not None
         marker = self._bracket if as_written else "".join(f"[{number}]" for number in known)
         self._bracket = ""
         text = self._flush(marker)
-        self.markers.append(Marker(self._length - len(marker), self._length, tuple(known)))
+        ranged = tuple(number for number in known if number in spanned)
+        self.markers.append(Marker(self._length - len(marker), self._length, tuple(known), ranged))
         return text
 
     def _named(self, inside: str) -> list[int]:

@@ -27,6 +27,7 @@ class ClaimVerdict:
         decided_by: numbers, names, negation, words, question, encoder, or none.
         support: share of its terms that its passage holds, 0 to 1.
         unit: the supporting sentence in the first of ``numbers``.
+        holding: those of the cited passages that support it alone.
     """
 
     status: Status
@@ -34,3 +35,4 @@ class ClaimVerdict:
     decided_by: str
     support: float
     unit: Unit | None = None
+    holding: tuple[int, ...] = ()

@@ -84,7 +84,7 @@ def decide(
     right = [number for number in cited if number in holding]
     if right:
         best = findings[right[0]]
-        return ClaimVerdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
+        return ClaimVerdict("cited", cited, _by(claim), round(best.share, 4), best.unit, tuple(right))
     if len(cited) > 1 and _together(claim, [passages[n] for n in cited if n in passages], findings, cited, threshold):
         best = max((findings[n] for n in cited if n in findings), key=lambda found: found.share)
         return ClaimVerdict("cited", cited, _by(claim), round(best.share, 4), best.unit)

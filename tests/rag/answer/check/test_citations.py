@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import CitationStream, CitedAnswer, cite
-from rag.answer.check.mark_forms import is_only_marks
+from rag.answer.check.mark_forms import MarkForms, is_only_marks
 from rag.retrieval.candidate import Passage
 from tests.rag.answer.conftest import MakePassage
 
@@ -269,6 +269,60 @@ def test_a_bare_value_must_stand_in_the_row_that_is_asked_for(make_passage: Make
     assert statuses(cite("360.77 [1]", rows, question="What does the Drill Z9 cost?")) == [("moved", (2,))]
 
 
+@pytest.mark.parametrize(
+    ("answer", "text", "numbers"),
+    [
+        ("Figs cost 3 dollars in spring <1>.", "Figs cost 3 dollars in spring [1].", (1,)),
+        ("Figs cost 3 dollars in spring ①.", "Figs cost 3 dollars in spring [1].", (1,)),
+        ("Figs cost 3 dollars in spring.①②", "Figs cost 3 dollars in spring.[1][2]", (1, 2)),
+        (r"\boxed{Figs cost 3 dollars in spring [1].}", "Figs cost 3 dollars in spring [1].", (1,)),
+        (r"Answer: $\boxed{\text{Figs cost 3 dollars in spring}}$ [1]", "Figs cost 3 dollars in spring [1]", (1,)),
+        (r"Figs cost `\boxed{3}` dollars in spring.", r"Figs cost `\boxed{3}` dollars in spring.", (1,)),
+    ],
+)
+def test_other_forms_of_marks_and_a_box(
+    make_passage: MakePassage, answer: str, text: str, numbers: tuple[int, ...]
+) -> None:
+    found = cite(answer, passages(make_passage, *FRUIT))
+    assert (found.text, found.sentences[0].numbers) == (text, numbers)
+    assert found.sentences[0].status == ("cited" if "[1]" in text else "matched")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("六点开门①。", "六点开门[1]。"),
+        ("六点开门<2>，九点关门。", "六点开门[2]，九点关门。"),
+        ("① 申请。② 审批。", "① 申请。② 审批。"),
+        ("包括①申请，②审批。", "包括①申请，②审批。"),
+        ("见步骤①。", "见步骤①。"),
+        ("① Apply. ② Wait.", "① Apply. ② Wait."),
+        ("Figs as in step ①.", "Figs as in step ①."),
+        ("Figs cost 3 dollars <7>.", "Figs cost 3 dollars <7>."),
+        ("a list<1> of x", "a list<1> of x"),
+        (r"\[ \boxed{40\%} \] ①", "40% [1]"),
+        (r"It costs $5 or $6 in C:\temp.", r"It costs $5 or $6 in C:\temp."),
+    ],
+)
+def test_forms_of_marks_in_pieces(text: str, shown: str) -> None:
+    for size in (1, 2, 3, len(text)):
+        forms = MarkForms({1, 2})
+        pieces = [text[place : place + size] for place in range(0, len(text), size)]
+        assert "".join(forms.feed(piece) for piece in pieces) + forms.finish() == shown
+
+
+@pytest.mark.parametrize("mark", ["[1-3]", "[1–3]", "【1-3】"])
+def test_of_a_range_the_passage_that_holds_the_sentence_is_cited(make_passage: MakePassage, mark: str) -> None:
+    given = passages(make_passage, "Boats are blue.", "The ferry leaves at 6 every morning.", "Dogs are welcome.")
+    answer = cite(f"The ferry leaves at 6 every morning {mark}.", given)
+    assert statuses(answer) == [("cited", (2,))]
+    assert [citation.number for citation in answer.citations] == [2]
+    assert answer.annotated == "The ferry leaves at 6 every morning. [2]"
+    # Numbers that the model wrote one by one stay.
+    assert statuses(cite("The ferry leaves at 6 every morning [1][2].", given)) == [("cited", (1, 2))]
+    assert statuses(cite(f"The ferry leaves at 9 every morning {mark}.", given)) == [("contradicted", (1, 2, 3))]
+
+
 def test_a_label_and_a_list_of_sources_are_no_claims(make_passage: MakePassage) -> None:
     given = passages(make_passage, *FRUIT)
     answer = cite("**Answer:** Figs cost 3 dollars in spring.[1]\n\n**Sources:**\n[1] doc1.md\n[2] doc2.md", given)
@@ -285,7 +339,9 @@ def test_sources_under_other_headings_and_as_footnotes(make_passage: MakePassage
     assert (answer.text, statuses(answer)) == ("Figs cost 3 dollars in spring.[1]", [("cited", (1,))])
 
 
-@pytest.mark.parametrize("text", ["(1)", "¹", "【1】。", "See [1].", "Passage [2]", "**[1]**", "参见[1]", "[1][2]"])
+@pytest.mark.parametrize(
+    "text", ["(1)", "<1>", "①", "¹", "【1】。", "See [1].", "Passage [2]", "**[1]**", "参见[1]", "[1][2]"]
+)
 def test_an_answer_of_marks_alone_says_nothing(text: str) -> None:
     assert is_only_marks(text) and not is_only_marks(f"150 {text}")
 
