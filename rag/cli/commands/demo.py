@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from indexes.display import counted
+from indexes.display import Bilingual, counted, text_in
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import clean, data, data_json, megabytes, words
 from rag.cli.page import dim
@@ -43,7 +43,7 @@ def command(
     from indexes import build_index
     from indexes.ingest.walk_files import named
     from rag import build_query_engine
-    from rag.cli.answering import AnswerScreen, answer_json
+    from rag.cli.answering import AnswerScreen, answer_json, language_of
     from rag.cli.commands.model import byte_bar
     from rag.models import CATALOGUE, auto_model
     from rag.models.choose import choose_model
@@ -87,16 +87,21 @@ def command(
             if shared.json:
                 continue
             answers.show(response)
-            data(dim(f"\n({_who(response, settings)}, {seconds:.1f} seconds)"), styled=True)
+            line = text_in(_who(response, settings.llm.model, seconds), language_of(response.metadata or {}))
+            data(dim(f"\n{line}"), styled=True)
     if shared.json:
         data_json({"llm": choice.llm, "notes": choice.words, "answers": found})
     elif not questions:
         words('now ask it: rag ask "question", or rag demo PATH -q "question"')
 
 
-def _who(response: Any, settings: Any) -> str:
-    """Return who answered: "answered by qwen2.5-coder-1.5b", "the documents' own sentences", "not found"."""
-    status = (response.metadata or {}).get("status")
-    if status in ("answered", "direct"):
-        return f"answered by {settings.llm.model}"
-    return {"extractive": "the documents' own sentences", "not_found": "not found"}.get(str(status), str(status))
+def _who(response: Any, model: str, seconds: float) -> Bilingual:
+    """Return who answered, and how long it took: "(answered by qwen2.5-coder-1.5b, 3.1 seconds)"."""
+    status = str((response.metadata or {}).get("status"))
+    who, chinese = {
+        "answered": (f"answered by {model}", f"由 {model} 回答"),
+        "direct": (f"answered by {model}", f"由 {model} 回答"),
+        "extractive": ("the documents' own sentences", "文档原句"),
+        "not_found": ("not found", "没有找到"),
+    }.get(status, (status, status))
+    return Bilingual(f"({who}, {seconds:.1f} seconds)", f"（{chinese}，用时 {seconds:.1f} 秒）")

@@ -150,8 +150,11 @@ def test_the_demo_says_what_it_uses_and_shows_answers_not_tables(
     result = demo("demo", ".", "--no-fetch", "-q", "When does the market open?", "-q", "窗口的默认宽度是多少？")
     assert result.exit_code == 0, result.output
     assert "there is no language model here, so answers are the documents' own sentences" in result.stderr
-    for part in ("> When does the market open?", "opens on Saturday", "默认是左右各三句", "seconds)"):
+    for part in ("> When does the market open?", "opens on Saturday", "默认是左右各三句"):
         assert part in result.stdout
+    english, chinese = result.stdout.split("> 窗口的默认宽度是多少？")  # each in the language of its question
+    assert "(the documents' own sentences, " in english and " seconds)" in english and "用时" not in english
+    assert "（文档原句，用时 " in chinese and " 秒）" in chinese and "seconds" not in chinese
     assert "Candidates:" not in result.stdout and "[1] " in result.stdout
 
 
