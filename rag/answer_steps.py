@@ -82,7 +82,11 @@ class AnswerSteps(Generic[Reply]):
         self.meaning = Meaning(retriever.index.encoder, retriever.reranker)
         self.own = OwnSentences(retriever.index, self.meaning, most=settings.answer.extractive_sentences)
         self._loading = Lock()
-        self.writer = AnswerWriter(self._loaded, settings, self.prompts, refusal_model(settings)) if llm else None
+        self.writer = (
+            AnswerWriter(self._loaded, settings, self.prompts, refusal_model(settings), self.own.nearness)
+            if llm
+            else None
+        )
 
     @property
     def llm(self) -> LLM | None:

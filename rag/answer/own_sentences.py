@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rag.answer.check.citations import CitedAnswer
 from rag.answer.check.meaning import Meaning
 from rag.answer.extractive import extract_answer
+from rag.answer.language import detect_language
 from rag.answer.list_items import with_whole_items
 from rag.answer.notes import NOT_ABOUT, OTHER_WORDS
 from rag.answer.prompt.routing import is_small_talk
@@ -48,6 +49,18 @@ class OwnSentences:
         if speaks == "meaning":
             prepared.trace.note(OTHER_WORDS, "other_words")
         return self._extract(prepared, by_meaning=speaks == "meaning")
+
+    def nearness(self, prepared: PreparedAnswer) -> float | None:
+        """Return how near the passages' nearest sentence is to the question (``Floor.nearness``).
+
+        None if it is unknown, or in another language, whose sentences are all farther away.
+        """
+        cosine, text = _nearest(prepared)
+        if prepared.dense is None or cosine is None or text is None:
+            return None
+        if detect_language(text) != detect_language(prepared.trace.searched):
+            return None
+        return self.floor.nearness(prepared.dense, cosine)
 
     def _speaks(self, prepared: PreparedAnswer) -> Literal["words", "meaning"] | None:
         if is_small_talk(prepared.trace.searched):

@@ -71,16 +71,23 @@ class AnswerWriter:
     Args:
         llm: returns the model, which is loaded at first use.
         refusals: signals that decide whether an answer stands; None: the model's own words decide.
+        near: returns how near the passages are to the question, one of these signals.
     """
 
     def __init__(
-        self, llm: Callable[[], LLM], settings: Settings, prompts: AnswerPrompts, refusals: RefusalModel | None
+        self,
+        llm: Callable[[], LLM],
+        settings: Settings,
+        prompts: AnswerPrompts,
+        refusals: RefusalModel | None,
+        near: Callable[[PreparedAnswer], float | None] = lambda prepared: None,
     ) -> None:
         self._llm = llm
         self.settings = settings
         self.prompts = prompts
         self.refusals = refusals
         self.weighs = refusals is not None
+        self._near = near
 
     def streams(self, prepared: PreparedAnswer) -> bool:
         """Return whether the answer comes in pieces; LlamaIndex's other response modes return it whole."""
@@ -128,6 +135,7 @@ class AnswerWriter:
                 prepared.question,
                 prepared.passages,
                 prepared.language,
+                await way.compute(self._near, prepared),
             )
             prepared.trace.refusal = decide(self.refusals, written, signals, prepared.language)
         refused = prepared.trace.refusal["refused"]

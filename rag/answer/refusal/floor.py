@@ -42,6 +42,7 @@ SHORTEST = 5  # terms of a sentence that is asked
 LOW, HIGH = 0.1, 0.5  # quantiles of the nearness of the collection's own questions to their sentences
 KEY = "floor"  # in the collection's record
 RULES = 1  # version of the fitting
+NARROW = 0.1  # standard deviations: a smaller distance of both quantiles is chance
 GROWN = 1.2  # a collection that grew or shrank by this factor is sampled again
 
 
@@ -159,6 +160,18 @@ class Floor:
         if sample.vectors is None:
             return None
         return float(_deviations(question, sample.vectors, cosine))
+
+    def nearness(self, question: NDArray[np.float32], cosine: float) -> float | None:
+        """Return how near a sentence is to the question, on a scale that means the same for every encoder.
+
+        1 if it is as near as the median of the collection's own questions to their sentences, 0 if only as near as a
+        tenth of them. None if the collection has too few sentences.
+        """
+        found = self.deviations(question, cosine)
+        if found is None:
+            return None
+        sample = self._read()
+        return (found - sample.low) / max(NARROW, sample.high - sample.low)
 
     def _alone(self, question: NDArray[np.float32], cosine: float, text: str | None) -> float:
         """Return the cosine of the question and a sentence read by itself: with passages, the stored one is a mean."""

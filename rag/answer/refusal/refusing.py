@@ -29,6 +29,7 @@ NAMES = {
     "logprob": "the model was unsure of its words",
     "support": "no passage holds what it wrote",
     "asked": "no passage is about what is asked",
+    "near": "no passage is near to what is asked",
 }
 
 
@@ -77,6 +78,7 @@ async def signals_of(
     question: str,
     passages: Sequence[Passage],
     language: Language,
+    near: float | None = None,
 ) -> dict[str, float | None]:
     """Return the signals of ``rag.answer.refusal.signals``; ask the model once more, with the same prefix.
 
@@ -86,13 +88,14 @@ async def signals_of(
     >>> passages = [Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)]
     >>> asked, written = [ChatMessage("When does the harbour open?")], Written("It opens at 6.")
     >>> run_now(signals_of(BLOCKING, MockLLM(), asked, written, "When does the harbour open?", passages, "en"))
-    {'allowed': -2.9444389791664403, 'logprob': None, 'support': 1.0, 'asked': 1.0}
+    {'allowed': -2.9444389791664403, 'logprob': None, 'support': 1.0, 'asked': 1.0, 'near': None}
     """
     return {
         "allowed": await _allowed(way, llm, messages, language),
         "logprob": mean_logprob(written.tokens),
         "support": share_in_passages(written.text, passages),
         "asked": share_in_passages(question, passages),
+        "near": near,
     }
 
 

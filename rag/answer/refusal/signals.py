@@ -6,7 +6,8 @@ a logistic model weighs what is known about the answer:
 - ``allowed``: log-odds that it refuses if the same prompt ends with a line that offers a refusal;
 - ``logprob``: mean log-probability of the tokens it wrote;
 - ``support``: share of the answer's terms that a passage holds;
-- ``asked``: share of the question's terms that a passage holds.
+- ``asked``: share of the question's terms that a passage holds;
+- ``near``: how near the nearest sentence is to the question, measured by the collection (``Floor.nearness``).
 
 The weights are fitted by ``rag-eval calibrate --answers`` on the answers that ``rag-eval layouts`` recorded.
 """
@@ -28,7 +29,7 @@ from rag.answer.words.terms import terms_of
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 
-SIGNALS = ("allowed", "logprob", "support", "asked")
+SIGNALS = ("allowed", "logprob", "support", "asked", "near")
 LIMIT = 6.0  # log-odds are clipped to this: beyond it they carry no information
 
 

@@ -16,6 +16,7 @@ from rag.answer.refusal.floor import FEWEST, Floor
 from rag.answer.refusal.other_words import nearness
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings, load_settings
+from rag.ways import BLOCKING, run_now
 
 pytestmark = pytest.mark.slow
 TRADES = words_of(
@@ -83,11 +84,23 @@ def test_the_next_process_reads_what_was_fitted(town: Index, monkeypatch: pytest
         Floor(town).deviations(asked, 0.5)
 
 
+def test_passages_about_the_question_are_nearer_than_others(town: Index, settings: Settings) -> None:
+    steps = build_query_engine(town, settings=settings).steps
+
+    def nearness(question: str) -> float | None:
+        return steps.own.nearness(run_now(steps.prepare(question, None, None, BLOCKING)))
+
+    near, far = nearness("What wage do apprentices of the tanner receive?"), nearness("Which planet has most moons?")
+    assert near is not None and far is not None and near > 1 > far
+    assert nearness("制革匠的学徒每年拿多少工钱？") is None  # every English sentence is far from a Chinese question
+
+
 def test_few_sentences_have_no_nearness(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "one.md").write_text("The mill grinds rye. The miller is deaf.", encoding="utf-8")
     with build_index([tmp_path], collection="mill", settings=settings) as index:
         asked = index.encoder.encode_queries(["What does the mill grind?"]).dense[0]
         assert index.store.count() < FEWEST and Floor(index).deviations(asked, 0.9) is None
+        assert Floor(index).nearness(asked, 0.9) is None
         engine = build_query_engine(index, settings=settings)
         assert engine.query("What does the mill grind?").metadata["status"] == "extractive"
         assert engine.query("hello").metadata["status"] == "not_found"
