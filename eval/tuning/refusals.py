@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,9 @@ def fit_refusals(
             remedy="ask more questions with 'rag-eval layouts --queries'",
         )
     model = _fit(right, wrong, signals, rate, fitted_on)
+    without = [name for name in signals if name != "near"]
+    if 0 < len(without) < len(signals):
+        model = replace(model, otherwise=_fit(right, wrong, without, rate, fitted_on))
     held = held_out(rows, signals=signals, rate=rate)
     alone = {name: _area(right, wrong, name) for name in SIGNALS}
     missing = [name for name in signals if all(row.signals.get(name) is None for row in usable)]

@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from indexes.errors import SettingsError
 from indexes.plain import Plain
@@ -40,6 +41,9 @@ class RefusalModel(Plain):
     >>> model = RefusalModel({"support": -4.0}, {"support": 0.5}, bias=0.0, bound=0.5)
     >>> model.weigh({"support": 1.0}).refused, model.weigh({"support": 0.0}).refused
     (False, True)
+    >>> both = RefusalModel({"near": -2.0}, {"near": 0.5}, bias=0.0, bound=0.5, otherwise=model)
+    >>> both.weigh({"near": 0.1, "support": 1.0}).decided_by, both.weigh({"support": 1.0}).decided_by
+    ('near', 'support')
 
     Args:
         weights: signal -> weight of its distance from the mean.
@@ -47,6 +51,8 @@ class RefusalModel(Plain):
         bias: log-odds of a refusal if every signal is average.
         bound: probability from which an answer is refused.
         fitted_on: what it was fitted on, in words.
+        otherwise: weighs instead if ``near`` is unknown, as in a small collection; it outweighs the other signals, so
+            its mean would leave too little to decide by.
     """
 
     weights: Mapping[str, float]
@@ -54,9 +60,12 @@ class RefusalModel(Plain):
     bias: float
     bound: float
     fitted_on: str = ""
+    otherwise: RefusalModel | None = None
 
     def weigh(self, signals: Mapping[str, float | None]) -> RefusalVerdict:
         """Return the probability that the passages do not answer, and the signal that decided."""
+        if self.otherwise is not None and signals.get("near") is None:
+            return self.otherwise.weigh(signals)
         parts = {
             name: weight
             * ((value if (value := signals.get(name)) is not None else self.means[name]) - self.means[name])
@@ -110,7 +119,7 @@ def refusal_model(settings: Settings) -> RefusalModel | None:
     name = settings.llm.model.lower().replace(":", "-").replace("_", "-")
     fitted = next((values for known, values in FITTED.items() if known in name), None)
     if fitted is not None:
-        return RefusalModel(**fitted)
+        return _model(fitted)
     if answer.refusal == "signals":
         raise SettingsError(
             f"answer.refusal is 'signals', but none are fitted for the model '{settings.llm.model}'",
@@ -133,15 +142,21 @@ def read_refusal_file(path: Path) -> RefusalModel:
     """
     try:
         found = json.loads(path.expanduser().read_text(encoding="utf-8"))
-        model = RefusalModel(**found)
-        if set(model.weights) - set(SIGNALS) or set(model.weights) - set(model.means):
-            raise ValueError("unknown signals")
+        model = _model(found)
+        for one in filter(None, (model, model.otherwise)):
+            if set(one.weights) - set(SIGNALS) or set(one.weights) - set(one.means):
+                raise ValueError("unknown signals")
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(
             f"answer.refusal_file = '{path}' cannot be used ({error})",
             remedy="write it with 'rag-eval calibrate --answers', or remove the setting",
         ) from error
     return model
+
+
+def _model(fields: Mapping[str, Any]) -> RefusalModel:
+    otherwise = fields.get("otherwise")
+    return RefusalModel(**{**fields, "otherwise": None if otherwise is None else _model(otherwise)})
 
 
 def log_odds(probability: float) -> float:

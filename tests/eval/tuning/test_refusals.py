@@ -28,6 +28,7 @@ def rows(number: int = 60, apart: float = 3.0, seed: int = 1) -> list[Kept]:
             "logprob": float(rng.normal(-0.3, 0.1)),
             "support": None,
             "asked": float(rng.normal(0.5, 0.1)),
+            "near": float(rng.normal(0.5, 0.1)),
         }
         made.append(Kept("d", f"q{place}", "plain", "m", {}, answerable, "x", answerable, False, signals, seconds=2.0))
     return made
@@ -40,6 +41,20 @@ def test_it_learns_the_signal_that_tells_and_no_other() -> None:
     assert found.model.weights["allowed"] > 0.5
     assert (found.held_out.refused or 0) > 0.85 and (found.held_out.false_refusals or 0) <= 0.1
     assert found.held_out.seconds == 2.0
+
+
+def test_where_nothing_is_known_of_nearness_the_other_signals_weigh_by_themselves(tmp_path: Path) -> None:
+    kept = rows()
+    for row in kept:
+        row.signals["near"] = 1.0 if row.answerable else -1.0
+    model = fit_refusals(kept).model
+    assert model.otherwise is not None and set(model.weights) - set(model.otherwise.weights) == {"near"}
+    assert model.otherwise.weights["allowed"] > 1.5 * model.weights["allowed"]
+    unknown = [{**row.signals, "near": None} for row in kept]
+    assert [model.weigh(one) for one in unknown] == [model.otherwise.weigh(one) for one in unknown]
+    file = tmp_path / "refusal.json"
+    file.write_text(json.dumps(model.as_dict()), encoding="utf-8")
+    assert read_refusal_file(file) == model
 
 
 def test_signals_that_tell_nothing_refuse_few_right_answers() -> None:
