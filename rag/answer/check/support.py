@@ -233,13 +233,21 @@ class PassageSupport:
 
     def support(self, terms: Sequence[Term]) -> float:
         """Return the largest share of ``terms`` that neighbouring sentences hold; 0.0 if a strict number is missing."""
-        evidence = [unit.evidence for unit in self.units]
-        if not terms or any(term.strict and not any(one.holds(term) for one in evidence) for term in terms):
+        if not terms or not self.states(terms):
             return 0.0
-        spans = range(max(1, len(evidence) - NEIGHBOURHOOD + 1))
-        best = max(share_held(terms, [*evidence[i : i + NEIGHBOURHOOD], self.place]) for i in spans)
+        best = self.share(terms)
         known = all(self.holds(term) for term in terms if term.kind == "name")
         return best if known else best * MISSING_NAME_FACTOR
+
+    def states(self, terms: Sequence[Term]) -> bool:
+        """Return whether the passage holds every strict number of ``terms``."""
+        return all(any(unit.evidence.holds(term) for unit in self.units) for term in terms if term.strict)
+
+    def share(self, terms: Sequence[Term]) -> float:
+        """Return the largest share of ``terms`` that neighbouring sentences hold, 0 to 1."""
+        evidence = [unit.evidence for unit in self.units]
+        spans = range(max(1, len(evidence) - NEIGHBOURHOOD + 1))
+        return max(share_held(terms, [*evidence[i : i + NEIGHBOURHOOD], self.place]) for i in spans)
 
     def best_sentence(self, terms: Sequence[Term]) -> SentenceRecord:
         """Return the sentence that holds most of ``terms``; on a tie a hit, then the first."""

@@ -93,8 +93,8 @@ async def signals_of(
     return {
         "allowed": await _allowed(way, llm, messages, language),
         "logprob": mean_logprob(written.tokens),
-        "support": share_in_passages(written.text, passages),
-        "asked": share_in_passages(question, passages),
+        "support": share_in_passages(written.text, passages, question),
+        "asked": share_in_passages(question, passages, question),
         "near": near,
     }
 

@@ -5,7 +5,7 @@ a logistic model weighs what is known about the answer:
 
 - ``allowed``: log-odds that it refuses if the same prompt ends with a line that offers a refusal;
 - ``logprob``: mean log-probability of the tokens it wrote;
-- ``support``: share of the answer's terms that a passage holds;
+- ``support``: share of the answer's terms that a passage holds; 0 if it lacks one of its numbers;
 - ``asked``: share of the question's terms that a passage holds;
 - ``near``: how near the nearest sentence is to the question, measured by the collection (``Floor.nearness``).
 
@@ -169,18 +169,23 @@ def log_odds(probability: float) -> float:
     return max(-LIMIT, min(LIMIT, math.log(inside / (1 - inside))))
 
 
-def share_in_passages(text: str, passages: Sequence[Passage]) -> float | None:
-    """Return the largest share of a text's terms that one passage of its language holds.
+def share_in_passages(text: str, passages: Sequence[Passage], question: str) -> float | None:
+    """Return the largest share of a text's terms that neighbouring sentences of one passage of its language hold.
 
+    0.0 if they lack a number of the text. Numbers that the question states do not count: "the 2015 season" is often
+    only "the season" in a passage about it.
     None if the text has no terms, or no passage is in its language: words cannot be compared across languages.
 
     >>> from indexes.nodes.record import SentenceRecord
     >>> passage = Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)
-    >>> share_in_passages("When does the harbour open?", [passage])
-    1.0
+    >>> asked = "When does the harbour open in 2024?"
+    >>> share_in_passages(asked, [passage], asked), share_in_passages("It opens at 7.", [passage], asked)
+    (0.5, 0.0)
     """
     terms, language = terms_of(text), detect_language(text)
+    stated = {term.key for term in terms_of(question)}
+    own = [term for term in terms if term.key not in stated]
     worded = any(char.isalpha() for char in text)  # a bare number belongs to every language
-    near = [one for one in passages if not worded or detect_language(one.text) == language]
-    shares = [PassageSupport(one).support(terms) for one in near]
-    return max(shares) if terms and shares else None
+    near = [PassageSupport(one) for one in passages if not worded or detect_language(one.text) == language]
+    shares = [one.share(terms) if one.states(own) else 0.0 for one in near] if terms else []
+    return max(shares, default=None)

@@ -52,11 +52,16 @@ def test_the_trace_says_which_signal_decided() -> None:
 
 
 def test_shares() -> None:
-    assert share_in_passages("The notice period is three months.", PASSAGES) == 1.0
-    assert share_in_passages("Ann Lee leads finance.", PASSAGES) == 0.0
-    assert share_in_passages("...", PASSAGES) is None
-    assert share_in_passages("通知期是三个月。", PASSAGES) is None  # a Chinese answer from an English passage
-    assert share_in_passages("3", PASSAGES) is not None
+    def share(text: str, question: str = "") -> float | None:
+        return share_in_passages(text, PASSAGES, question)
+
+    assert share("The notice period is three months.") == 1.0
+    assert share("Ann Lee leads finance.") == 0.0
+    assert share("The notice period is 4 months.") == 0.0
+    assert share("The notice period of 2024 is three months.", "How long is it in 2024?") == pytest.approx(2 / 3)
+    assert share("...") is None
+    assert share("通知期是三个月。") is None  # a Chinese answer from an English passage
+    assert share("3") is not None
     assert (log_odds(0.5), log_odds(0.0), log_odds(1.0)) == (0.0, -6.0, 6.0)
 
 
