@@ -123,7 +123,7 @@ def fit_refusals(
     model = _fit(right, wrong, signals, rate, fitted_on)
     without = [name for name in signals if name != "near"]
     if 0 < len(without) < len(signals):
-        model = replace(model, otherwise=_fit(right, wrong, without, rate, fitted_on))
+        model = replace(model, otherwise=_fit(right, wrong, without, rate, ""))
     held = held_out(rows, signals=signals, rate=rate)
     alone = {name: _area(right, wrong, name) for name in SIGNALS}
     missing = [name for name in signals if all(row.signals.get(name) is None for row in usable)]

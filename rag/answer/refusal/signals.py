@@ -104,7 +104,7 @@ def refusal_model(settings: Settings) -> RefusalModel | None:
 
     >>> small = {"llm": {"model": "qwen2.5-coder-1.5b"}}
     >>> sorted(refusal_model(Settings.model_validate(small)).weights)
-    ['allowed', 'asked', 'logprob', 'support']
+    ['allowed', 'asked', 'logprob', 'near', 'support']
     >>> refusal_model(Settings.model_validate(small | {"answer": {"refusal": "model"}})) is None
     True
 
