@@ -11,7 +11,9 @@ FITTED: dict[str, dict[str, Any]] = {
         "means": {"allowed": -1.402, "logprob": -0.2272, "support": 0.8636, "asked": 0.6839, "near": 0.1708},
         "bias": 0.7036,
         "bound": 0.5317,
-        "fitted_on": "90 answers in layout plain (23 of rgb_en_fact, 23 of rgb_zh_fact, 22 of cmrc2018, 22 of xquad_en)",
+        "fitted_on": (
+            "90 answers in layout plain (23 of rgb_en_fact, 23 of rgb_zh_fact, 22 of cmrc2018, 22 of xquad_en)"
+        ),
         "otherwise": {
             "weights": {"allowed": 0.1803, "logprob": -2.9044, "support": -0.7288, "asked": -5.9126},
             "means": {"allowed": -1.402, "logprob": -0.2272, "support": 0.8636, "asked": 0.6839},
