@@ -38,6 +38,54 @@ _ENGLISH_CUES = words_of(
 _CHINESE_CUES = re.compile("[的了是吗呢吧么什怎哪谁几请把被这那您你我它们在和与及为何如有没不]")
 
 
+# Words that only sentences in that language hold; those that are English words too are left out.
+_CUES: dict[str, frozenset[str]] = {
+    "German": words_of(
+        "der das dem des ein eine einen einem einer ist sind wird werden und oder nicht wie wer wo wann warum welche "
+        "welcher welches für mit von auf zum zur ich sie wir gibt kann wurde haben kostet beträgt"
+    ),
+    "French": words_of(
+        "le la les du une est sont qui que quoi quel quelle quels quelles où quand comment pourquoi dans pour avec sur "
+        "ce cette il elle nous vous combien et"
+    ),
+    "Spanish": words_of(
+        "el la los las del una es qué quién quiénes cuál cuánto cuánta cuántos cuántas dónde cuándo cómo por para "
+        "en y se"
+    ),
+    "Italian": words_of(
+        "il lo gli della delle dei di che è sono chi quale quali quanto quanti dove quando perché nel una"
+    ),
+}
+CHINESE_NAMES = {"German": "德语", "French": "法语", "Spanish": "西班牙语", "Italian": "意大利语"}
+_SURE_ENGLISH = words_of("the is are of and to what how when where which who does did were with from this that")
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def foreign_language(text: str) -> str | None:
+    """Return the language of a German, French, Spanish or Italian text; None for any other, and if in doubt.
+
+    >>> foreign_language("Wie heißt der Autor?"), foreign_language("Who is the author of Der Steppenwolf?")
+    ('German', None)
+    """
+    words = [word.lower() for word in _WORD.findall(_QUOTED.sub(" ", text))]
+    held = {language: sum(word in cues for word in words) for language, cues in _CUES.items()}
+    first, second = sorted(held.values(), reverse=True)[:2]
+    if first < 2 or first == second or any(word in _SURE_ENGLISH for word in words):
+        return None
+    return max(held, key=lambda language: held[language])
+
+
+def is_english(text: str) -> bool:
+    """Return whether a text is an English sentence, more than a name or a value.
+
+    >>> is_english("The pass costs 40 euros."), is_english("Der Pass kostet 40 Euro."), is_english("40 euros")
+    (True, False, False)
+    """
+    words = [word.lower() for word in _WORD.findall(_QUOTED.sub(" ", text))]
+    sure = sum(word in _SURE_ENGLISH for word in words)
+    return len(words) >= 4 and sure >= 1 and not any(word in cues for word in words for cues in _CUES.values())
+
+
 def detect_language(text: str) -> Language:
     """Return "zh" for Chinese, "en" for everything else; foreign terms and names in a sentence do not change it.
 

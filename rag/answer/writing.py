@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from indexes.display import Bilingual
 from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
-from rag.answer.language import NOT_FOUND, Language, answers_in_another
+from rag.answer.language import (
+    CHINESE_NAMES,
+    NOT_FOUND,
+    Language,
+    answers_in_another,
+    foreign_language,
+    is_english,
+)
 from rag.answer.prompt.modes import in_language
 from rag.answer.prompt.prompts import passage_block
 from rag.answer.prompt.repack import repack
@@ -36,6 +43,17 @@ OTHER_LANGUAGE: dict[Language, str] = {
     "en": "the answer is not in English, the language of the question, though the model was asked twice",
     "zh": "问题是中文，回答却不是，尽管已经让语言模型重答过一次",
 }
+
+
+def in_english(asked: str) -> Bilingual:
+    """Return the note of an English answer to a question in another language.
+
+    >>> in_english("German")
+    'the question is in German, but the answer is in English'
+    """
+    return Bilingual(
+        f"the question is in {asked}, but the answer is in English", f"问题是{CHINESE_NAMES[asked]}，回答却是英文"
+    )
 
 
 @dataclass(slots=True)
@@ -179,6 +197,9 @@ class AnswerWriter:
         else:
             for kept in held or []:
                 yield kept
+            asked = foreign_language(prepared.question) if judged and is_english(begun) else None
+            if asked:
+                prepared.trace.note(in_english(asked), "other_language")
 
     def note_cut(self, prepared: PreparedAnswer, guard: RepetitionGuard) -> None:
         if guard.cut:

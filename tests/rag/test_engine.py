@@ -372,6 +372,15 @@ def test_an_answer_in_another_language_is_tried_once_more(engine: Any, scripted:
     assert any("not in English" in note for note in again.metadata["notes"])
 
 
+def test_an_english_answer_to_a_german_question_is_noted(engine: Any, scripted: Any) -> None:
+    question = "Wann wurde die Linse von der Werkstatt Barbier geschliffen?"
+    english, german = "The lens was cut in 1887 by the Barbier workshop [1].", "Barbier schliff die Linse 1887 [1]."
+    noted = "the question is in German, but the answer is in English"
+    assert noted in engine(scripted(english)).query(question).metadata["notes"]
+    assert noted not in engine(scripted(german)).query(question).metadata["notes"]
+    assert noted not in engine(scripted(english)).query(LENS).metadata["notes"]
+
+
 def test_an_irrelevant_question_is_not_answered_by_junk(engine: Any) -> None:
     response = engine().query("Which cricket team won the championship in Melbourne?")
     assert response.metadata["status"] == "not_found"

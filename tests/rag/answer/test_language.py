@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.language import detect_language
+from rag.answer.language import detect_language, foreign_language, is_english
 
 CHINESE = [
     "BGE-M3 怎么安装？",
@@ -59,3 +59,29 @@ def test_any_text_gets_one_language_and_always_the_same(text: str) -> None:
 @given(st.text(alphabet="天地玄黄宇宙洪荒日月盈昃辰宿列张", min_size=1, max_size=20))
 def test_pure_chinese_is_chinese(text: str) -> None:
     assert detect_language(text) == "zh"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Wie heißt der Autor?", "German"),
+        ("Was kostet eine Jahreskarte für den Zoo?", "German"),
+        ("Combien coûte la carte annuelle du zoo ?", "French"),
+        ("¿Cuánto cuesta la tarjeta anual del zoo?", "Spanish"),
+        ("Quanto costa la tessera annuale dello zoo e dove si compra?", "Italian"),
+        ("Who is the author of Der Steppenwolf?", None),
+        ("What was the war of 1870?", None),
+        ("Los Angeles and La Paz", None),
+        ("Der Spiegel", None),
+        ("港口几点开放？", None),
+        ("", None),
+    ],
+)
+def test_other_european_languages(text: str, language: str | None) -> None:
+    assert foreign_language(text) == language
+
+
+def test_an_english_sentence() -> None:
+    assert is_english("The pass costs 40 euros.") and is_english("It is open from 9 to 17 on weekdays")
+    for text in ("Der Pass kostet 40 Euro.", "40 euros", "Anna Berg", "La carte est valable un an.", "票价是40欧元。"):
+        assert not is_english(text)
