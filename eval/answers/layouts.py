@@ -28,6 +28,7 @@ DEFAULTS = {
     "both": "both=answer.layout:both,top_n:3,window:1,answer.context_tokens:320",
     "short": "short=answer.layout:plain,top_n:2,window:1,answer.context_tokens:160",
     "wide": "wide=answer.layout:plain,top_n:5,window:1,answer.context_tokens:512",
+    "deep": "deep=answer.layout:plain,top_n:2,window:4,answer.context_tokens:512",
 }
 REMEDY = "name a file that 'rag-eval layouts' wrote"
 GUESS = 25.0  # seconds per answer, until one is measured

@@ -24,7 +24,7 @@ Examples:
 @click.command(name="layouts", epilog=EPILOG, short_help="Compare prompts for a small model, and when it refuses.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
 @pipeline_option(
-    "A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five built-in layouts]."
+    "A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [six built-in layouts]."
 )
 @sample_options(queries=30, documents=150, least=2)
 @click.option(

@@ -12,6 +12,7 @@ from rag.answer.check.orders import without_orders
 from rag.answer.check.placing import Placed, misplaced
 from rag.answer.language import Language, detect_language
 from rag.answer.words.alignment import renamed
+from rag.answer.words.clauses import is_year
 from rag.answer.words.counts import miscounted
 from rag.answer.words.opposites import exclusive
 from rag.answer.words.polarity import clauses_of, denies
@@ -114,6 +115,7 @@ class Finding:
         context: share of the claim's context that the sentence holds; 1 if it needs none.
         first_missing: whether the passage does not hold the claim's first word at all.
         misplaced: whether a number or a name of the claim belongs to something else in the sentence.
+        other_year: whether a bare value stands beside another year than the question's.
     """
 
     number: int
@@ -128,6 +130,7 @@ class Finding:
     context: float = 1.0
     first_missing: bool = False
     misplaced: Placed | None = None
+    other_year: bool = False
 
 
 class PassageSupport:
@@ -168,9 +171,14 @@ class PassageSupport:
         # If a claim says little by itself, the question decides which sentence must support it.
         weight = 1.0 if claim.context else 0.0
         hits = set(self.passage.hits)
+        # A bare value stands where it is said, if that sentence is nearly as much about the question as any: "Kim led"
+        # after one that names Ada Kim.
+        most = max(about)
+        said = [numbers[i] if claim.context and about[i] >= most - NEARLY else 0.0 for i in range(len(self.units))]
         order = sorted(
             range(len(self.units)),
             key=lambda i: (
+                -round(said[i], 2),
                 -round(alone[i] + weight * about[i], 2),
                 -round(numbers[i], 2),
                 -round(near[i], 2),
@@ -190,6 +198,8 @@ class PassageSupport:
         unit = self.units[place]
         around = [other.evidence for other in self._around(place)]
         where = [unit.evidence] if alone[place] >= ALONE * near[place] or claim.context else around
+        if place + 1 < len(self.units) and all(term.kind == "number" for term in terms_of(self.units[place + 1].text)):
+            where = [*where, self.units[place + 1].evidence]  # "Release date." and, as the next sentence, a bare date
         missing_numbers = [n for n in claim.numbers if not any(e.holds(n) for e in where)]
         wrong_counts = miscounted(claim.stated, unit.text) if claim.yes is not False else []
         missing_numbers += [Term(one.value, "number", 1.0, number=one) for one in wrong_counts if not one.strict]
@@ -205,12 +215,13 @@ class PassageSupport:
             alone[place],
             missing_numbers,
             missing_names,
-            bool(wrong_counts) or _has_rival_number(unit, claim.numbers),
+            bool(wrong_counts) or _has_rival_number(unit, missing_numbers, claim),
             _negated(claim, unit.text),
             exclusive(claim.stated, unit.text) or (renamed(claim.stated, unit.text) if unit.language == "zh" else None),
             about[place] if claim.context else 1.0,
             bool(words) and not self.holds(words[0]),
             swapped,
+            _of_another_year(claim, [unit.evidence, self.place]),
         )
 
     def _whole(self, claim: Claim, place: int) -> bool:
@@ -271,18 +282,36 @@ def _units(record: SentenceRecord) -> list[Unit]:
     return [Unit(record, f"{head}\n{row}") for row in rows[rule + 1 :] if row.strip()] or [Unit(record, record.text)]
 
 
-def _has_rival_number(unit: Unit, wanted: Sequence[Term]) -> bool:
-    """Return whether the sentence holds another number of the claim's unit, or one without a unit."""
-    kinds = {term.number.unit for term in wanted if term.number}
+def _has_rival_number(unit: Unit, missing: Sequence[Term], claim: Claim) -> bool:
+    """Return whether the sentence holds another number in the place of a missing one: of its unit, or without a unit.
+
+    Only a year stands in the place of a year, and no number that the claim or its question states itself.
+    """
+    wanted = [term.number for term in missing if term.number]
+    kinds = {number.unit for number in wanted}
     if kinds & CURRENCIES:
         kinds |= CURRENCIES
+    years = bool(wanted) and all(map(is_year, wanted))
+    stated = [term.number for term in (*claim.terms, *terms_of(claim.question)) if term.number]
     return any(
-        number.strict and (number.unit in kinds or not number.unit or kinds == {""}) for number in unit.evidence.numbers
+        number.strict
+        and (is_year(number) if years else number.unit in kinds or not number.unit or kinds == {""})
+        and not any(number.same(own) for own in stated)
+        for number in unit.evidence.numbers
     )
+
+
+def _of_another_year(claim: Claim, where: Sequence[Evidence]) -> bool:
+    """Return whether a question that names a year is answered by a bare value from a sentence with another one."""
+    asked = [term.number for term in claim.context if term.number and is_year(term.number)]
+    years = [number for evidence in where for number in evidence.numbers if is_year(number)]
+    return bool(asked and years) and not any(own.same(year) for own in asked for year in years)
 
 
 def _negated(claim: Claim, sentence: str) -> bool:
     """Return whether a clause of the sentence denies what a clause of the claim about the same matter affirms."""
+    if claim.context and claim.yes is None and denies(claim.question):
+        return False  # "what may not be sold?": a bare value says nothing of its own
     theirs = [(denies(clause), Evidence(clause)) for clause in clauses_of(sentence) or [sentence]]
     for clause in clauses_of(claim.stated) or [claim.stated]:
         terms = terms_of(clause) if claim.yes is None else claim.context

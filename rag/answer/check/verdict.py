@@ -109,6 +109,8 @@ def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) ->
     for number, found in findings.items():
         if found.missing_numbers or found.missing_names or found.negated or found.rival or found.misplaced:
             continue
+        if found.other_year:
+            continue
         if claim.context:
             # The value must stand beside the question's subject, where most of the subject is.
             if found.context <= 0 or found.context < about - RIVAL or (claim.yes is not None and found.context < MOST):
@@ -174,6 +176,10 @@ def _fail(
         return ClaimVerdict("contradicted", cited, "names", support, unit if cited else other)
     if closest.missing_numbers:
         stated = same_matter and closest.has_number
+        asked = Evidence(claim.question)
+        if same_matter and not stated and all(asked.holds(number) for number in closest.missing_numbers):
+            # The answer repeats the question's "in the 2015 season", of which the passage says only "this season".
+            return ClaimVerdict("unverified", cited, "numbers", support, unit)
         return ClaimVerdict("contradicted" if stated else "unsupported", cited, "numbers", support, unit)
     if closest.missing_names:
         rest = [term for term in claim.terms if term not in closest.missing_names]
@@ -181,6 +187,8 @@ def _fail(
         if claim.context:
             about = same_matter
         return ClaimVerdict("contradicted" if about else "unsupported", cited, "names", support, unit)
+    if same_matter and closest.other_year and not closest.negated and not closest.rival:
+        return ClaimVerdict("unverified", cited, "question", support, unit)
     reasoned = bool(claim.question_terms) and _speaks_of(claim.question_terms, passages)
     if same_matter and closest.negated and (closest.rival or (reasoned and closest.words < ABOUT)):
         # "Less is not paid" against "more is paid", or a no whose reason the passage gives in other words.

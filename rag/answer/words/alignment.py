@@ -9,6 +9,7 @@ from rag.answer.words.terms import ZH_NAMES, normal
 
 COPIED = 0.6  # share of the claim's characters that must be in the sentence in the same order
 SHORTEST = 2  # characters of a name
+_FUNCTION = "ruypcmqefo"  # first letters of the tags of pronouns, particles, prepositions, counts and the like
 
 
 def renamed(claim: str, sentence: str) -> str | None:
@@ -34,9 +35,22 @@ def renamed(claim: str, sentence: str) -> str | None:
         said = mine[a:b]
         if kind != "replace" or len(said) < SHORTEST or said in theirs or any(char.isdigit() for char in said):
             continue
-        if any(start < d and c < end for start, end in names):
+        if any(start < d and c < end for start, end in names) and _is_new(mine, a, b, theirs):
             return said
     return None
+
+
+def _is_new(mine: str, start: int, end: int, theirs: str) -> bool:
+    """Return whether a part has a word of its own: 在东京 names nothing new beside 东京, and 这部 nothing at all."""
+    import rjieba
+
+    place = 0
+    for word, tag in rjieba.tag(mine):
+        inside = place < end and start < place + len(word)
+        place += len(word)
+        if inside and len(word) >= SHORTEST and tag[0] not in _FUNCTION and word not in theirs:
+            return True
+    return False
 
 
 def _merged(codes: Sequence[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:

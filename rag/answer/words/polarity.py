@@ -22,7 +22,7 @@ _NEGATION = re.compile(
     r"forbid(?:s|den)?|forbade|prohibit(?:s|ed)?|ban(?:s|ned)?|refus(?:e|es|ed)|den(?:y|ies|ied)|exclud(?:e|es|ed)|"
     r"lacks?|lacked|fail(?:s|ed)?|unable|impossible|unavailable|exempt|"
     r"nicht|kein(?:e[nmrs]?)?|niemals|verboten|untersagt)\b|n't\b|\bn(?:e\b|['’]).{1,20}\b(?:pas|jamais|plus)\b|"
-    r"不|没|無|无(?=需|须|法|权|效|人)|未|勿|禁止|严禁|拒绝|免于|免除|(?<![分特区个级性类差识鉴告派])别(?=[^的人处墅名])|毋|并非|绝非|非(?=[^法洲])",
+    r"不|没|無|无(?=需|须|法|权|效|人)|未|勿|禁止|严禁|拒绝|免于|免除|(?<![分特区个级性类差识鉴告派])别(?=[^的人处墅名])|毋|并非|绝非|(?<![南北东西中])非(?=[^法洲])",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
