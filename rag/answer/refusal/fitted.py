@@ -7,18 +7,18 @@ from typing import Any
 # A part of the model's name, in lower case -> the fields of a RefusalModel.
 FITTED: dict[str, dict[str, Any]] = {
     "qwen2.5-coder-1.5b": {
-        "weights": {"allowed": 0.1352, "logprob": -2.027, "support": -1.1806, "asked": -4.1094, "near": -1.9637},
-        "means": {"allowed": -1.402, "logprob": -0.2272, "support": 0.8636, "asked": 0.6839, "near": 0.1708},
-        "bias": 0.7036,
-        "bound": 0.5317,
+        "weights": {"allowed": 0.204, "logprob": -0.6448, "support": -1.2115, "asked": -6.2577, "near": -2.1284},
+        "means": {"allowed": -0.8986, "logprob": -0.2197, "support": 0.8231, "asked": 0.6417, "near": 0.1285},
+        "bias": 0.9915,
+        "bound": 0.6734,
         "fitted_on": (
-            "90 answers in layout plain (23 of rgb_en_fact, 23 of rgb_zh_fact, 22 of cmrc2018, 22 of xquad_en)"
+            "400 answers in layout plain (100 of rgb_en_fact, 100 of rgb_zh_fact, 100 of cmrc2018, 100 of xquad_en)"
         ),
         "otherwise": {
-            "weights": {"allowed": 0.1803, "logprob": -2.9044, "support": -0.7288, "asked": -5.9126},
-            "means": {"allowed": -1.402, "logprob": -0.2272, "support": 0.8636, "asked": 0.6839},
-            "bias": 0.3001,
-            "bound": 0.634,
+            "weights": {"allowed": 0.2913, "logprob": -1.269, "support": -1.721, "asked": -7.786},
+            "means": {"allowed": -0.8986, "logprob": -0.2197, "support": 0.8231, "asked": 0.6417},
+            "bias": 0.5479,
+            "bound": 0.7579,
         },
     },
 }

@@ -31,6 +31,7 @@ from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 
 SIGNALS = ("allowed", "logprob", "support", "asked", "near")
+HALF = 0.5  # share of a text's terms below which it may be about a passage of another language
 LIMIT = 6.0  # log-odds are clipped to this: beyond it they carry no information
 
 
@@ -174,7 +175,8 @@ def share_in_passages(text: str, passages: Sequence[Passage], question: str) -> 
 
     0.0 if they lack a number of the text. Numbers that the question states do not count: "the 2015 season" is often
     only "the season" in a passage about it.
-    None if the text has no terms, or no passage is in its language: words cannot be compared across languages.
+    None if the text has no terms, or no passage is in its language: words cannot be compared across languages. So it
+    is, too, if those of its language hold less than half and a passage of another language may hold it.
 
     >>> from indexes.nodes.record import SentenceRecord
     >>> passage = Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)
@@ -187,5 +189,5 @@ def share_in_passages(text: str, passages: Sequence[Passage], question: str) -> 
     own = [term for term in terms if term.key not in stated]
     worded = any(char.isalpha() for char in text)  # a bare number belongs to every language
     near = [PassageSupport(one) for one in passages if not worded or detect_language(one.text) == language]
-    shares = [one.share(terms) if one.states(own) else 0.0 for one in near] if terms else []
-    return max(shares, default=None)
+    best = max((one.share(terms) if one.states(own) else 0.0 for one in near), default=0.0)
+    return None if not terms or not near or (best < HALF and len(near) < len(passages)) else best

@@ -62,6 +62,11 @@ def test_shares() -> None:
     assert share("...") is None
     assert share("通知期是三个月。") is None  # a Chinese answer from an English passage
     assert share("3") is not None
+    both = [*PASSAGES, Passage(2, [SentenceRecord("d", 1, "茶馆每天上午十点开门。")], [], 1.0)]
+    assert (
+        share_in_passages("The tea house opens at 10 every morning.", both, "") is None
+    )  # the Chinese passage may say it
+    assert share_in_passages("The notice period is three months.", both, "") == 1.0
     assert (log_odds(0.5), log_odds(0.0), log_odds(1.0)) == (0.0, -6.0, 6.0)
 
 
