@@ -21,4 +21,19 @@ FITTED: dict[str, dict[str, Any]] = {
             "bound": 0.7579,
         },
     },
+    "qwen2.5-coder-0.5b": {
+        "weights": {"allowed": 0.2062, "logprob": -0.2929, "support": -2.6894, "asked": -6.5952, "near": -2.1066},
+        "means": {"allowed": -0.9049, "logprob": -0.2508, "support": 0.8409, "asked": 0.614, "near": 0.0486},
+        "bias": 1.4162,
+        "bound": 0.6275,
+        "fitted_on": (
+            "400 answers in layout plain (100 of rgb_en_fact, 100 of rgb_zh_fact, 100 of cmrc2018, 100 of xquad_en)"
+        ),
+        "otherwise": {
+            "weights": {"allowed": 0.2629, "logprob": -0.9569, "support": -3.7861, "asked": -8.4418},
+            "means": {"allowed": -0.9049, "logprob": -0.2508, "support": 0.8409, "asked": 0.614},
+            "bias": 0.886,
+            "bound": 0.7514,
+        },
+    },
 }
