@@ -17,7 +17,7 @@ from indexes.text.characters import valid
 from rag import instrumentation
 from rag.answer import notes
 from rag.answer.check.citations import CitationStream, CitedAnswer
-from rag.answer.check.mark_forms import is_only_marks
+from rag.answer.check.mark_forms import is_only_marks, is_only_question
 from rag.answer.check.meaning import Meaning
 from rag.answer.check.notes import notes_of
 from rag.answer.check.orders import orders_in
@@ -240,12 +240,14 @@ class AnswerSteps(Generic[Reply]):
             if failure is not None:
                 raise failure  # no documents were searched that could answer instead
             return self._response(prepared, "direct", CitedAnswer(text=text))
-        empty = is_only_marks(text)
+        echo = is_only_question(text, prepared.question)
+        empty = echo or is_only_marks(text)
         if failure is not None:
             trace.llm = {**trace.llm, "failure": type(failure).__name__}
             trace.note(notes.instead_of_model(failure), "llm_failed")
         elif prepared.messages is not None and empty:
-            trace.note(notes.ONLY_MARK if text.strip() else notes.WROTE_NOTHING, "llm_failed")
+            note = notes.ONLY_QUESTION if echo else notes.ONLY_MARK if text.strip() else notes.WROTE_NOTHING
+            trace.note(note, "llm_failed")
         if prepared.decision == "not_found" or (not empty and says_not_found(text, prepared.language)):
             return self._not_found(prepared)
         if prepared.decision == "extractive" or failure is not None or empty:

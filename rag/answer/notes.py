@@ -30,6 +30,10 @@ ONLY_MARK = Bilingual(
     "the LLM wrote only a mark, so the answer is the documents' own sentences",
     "语言模型只写了引用标记，因此以下是文档原句",
 )
+ONLY_QUESTION = Bilingual(
+    "the LLM only repeated the question, so the answer is the documents' own sentences",
+    "语言模型只把问题重复了一遍，因此以下是文档原句",
+)
 WROTE_NOTHING = Bilingual(
     "the LLM wrote nothing, so the answer is the documents' own sentences", "语言模型什么也没写，因此以下是文档原句"
 )

@@ -342,6 +342,16 @@ def test_an_answer_that_is_only_a_mark_is_empty(engine: Any, scripted: Any) -> N
     assert any("only a mark" in note for note in response.metadata["notes"])
 
 
+@pytest.mark.parametrize("mark", ["", " [1]"])
+def test_an_answer_that_only_repeats_the_question_is_empty(engine: Any, scripted: Any, mark: str) -> None:
+    asked = engine(scripted(LENS.rstrip("?") + mark))
+    response = asked.query(LENS)
+    assert response.metadata["status"] == "extractive" and "1887" in response.response
+    assert any("only repeated the question" in note for note in response.metadata["notes"])
+    stream = asked.stream(LENS)
+    assert "1887" in "".join(stream.tokens()) and stream.metadata["status"] == "extractive"
+
+
 def test_a_moved_citation_is_noted(engine: Any, scripted: Any) -> None:
     response = engine(scripted("The lens was cut in 1887 by the Barbier workshop [2].")).query(LENS)
     (sentence,) = response.metadata["sentences"]

@@ -77,6 +77,20 @@ def is_only_marks(text: str) -> bool:
     return not any(char.isalnum() for char in _ONLY.sub("", text))
 
 
+def is_only_question(text: str, question: str) -> bool:
+    """Return whether an answer, without its marks, is the question itself: it says nothing.
+
+    A statement may be asked too, and confirmed in its own words.
+
+    >>> is_only_question("When does it open? [1]", "when does it open"), is_only_question("It is open.", "it is open")
+    (True, False)
+    """
+    if not any(mark in text + question for mark in "?？"):
+        return False
+    said, asked = ([char for char in part.casefold() if char.isalnum()] for part in (_ONLY.sub("", text), question))
+    return bool(said) and said == asked
+
+
 class MarkForms:
     """Normalise marks in text that is fed in pieces; joined, the returned pieces are the whole text.
 
