@@ -288,10 +288,12 @@ def _has_rival_number(unit: Unit, missing: Sequence[Term], claim: Claim) -> bool
     Only a year stands in the place of a year, and no number that the claim or its question states itself.
     """
     wanted = [term.number for term in missing if term.number]
+    if not wanted:
+        return False
     kinds = {number.unit for number in wanted}
     if kinds & CURRENCIES:
         kinds |= CURRENCIES
-    years = bool(wanted) and all(map(is_year, wanted))
+    years = all(map(is_year, wanted))
     stated = [term.number for term in (*claim.terms, *terms_of(claim.question)) if term.number]
     return any(
         number.strict

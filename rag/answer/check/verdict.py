@@ -107,9 +107,9 @@ def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) ->
     about = max((found.context for found in findings.values()), default=0.0)
     good = []
     for number, found in findings.items():
-        if found.missing_numbers or found.missing_names or found.negated or found.rival or found.misplaced:
+        if found.missing_numbers or found.missing_names or found.negated or found.rival:
             continue
-        if found.other_year:
+        if found.misplaced or found.other_year:
             continue
         if claim.context:
             # The value must stand beside the question's subject, where most of the subject is.
